@@ -1,0 +1,301 @@
+// What a handler sees of the engine while it handles one message. Everything it does through the
+// context takes effect when the handler returns; a message that fails has done nothing.
+#pragma once
+
+#include "ringkernel/device/handler_traits.hpp"
+#include "ringkernel/device/outbox.hpp"
+
+namespace ringkernel {
+
+struct EmitOptions {
+  int priority = -1;         // 0 low to 3 critical; -1: that of the message in hand
+  uint64_t deadline_us = 0;  // from now; 0: the deadline of the message in hand
+};
+
+enum class LogLevel : int { Debug = 0, Info = 1, Warning = 2, Error = 3 };
+
+// Bytes that one recorded emit of a payload takes; see Context::record().
+RK_HD constexpr uint32_t record_size(uint32_t payload_size) {
+  return (32U + payload_size + 15U) & ~15U;
+}
+
+template <class H>
+class Context {
+ public:
+  using State = typename traits::StateOf<H>::Type;
+  using Params = typename traits::ParamsOf<H>::Type;
+  using Ports = typename traits::PortsOf<H>::Type;
+
+  RK_HD Context(Block& block, const MessageHeader* in, uint32_t rank = 0)
+      : b_(block), in_(in), rank_(rank) {
+    detail_[0] = 0;
+  }
+
+  // Emits a message on a port. More than the port's max per handled message fails the message.
+  template <class P, class M>
+  RK_HD void emit(P, const M& message, EmitOptions options = {}) {
+    using Want = typename P::Message;
+    put<P, Want>(message, options, false);
+  }
+
+  // Emits on the port and hands over the duty to answer the request in hand. At most kMaxHops
+  // times.
+  template <class P, class M>
+  RK_HD void forward(P, const M& message, EmitOptions options = {}) {
+    if (in_ != nullptr && in_->hops >= kMaxHops)
+      return set_failed(Reason::MaxHopsExceeded, nullptr);
+    put<P, typename P::Message>(message, options, true);
+  }
+
+  // Builds a big message in place: begin() gives zeroed memory, publish() emits it. Nothing else
+  // may be emitted in between.
+  template <class P>
+  RK_HD typename P::Message& begin(P) {
+    zero_bytes(b_.scratch, sizeof(typename P::Message));
+    return *static_cast<typename P::Message*>(b_.scratch);
+  }
+  template <class P>
+  RK_HD void publish(P port, EmitOptions options = {}) {
+    emit(port, *static_cast<typename P::Message*>(b_.scratch), options);
+  }
+
+  // Answers the request in hand; where nobody asked, goes to the kernel's reply wire, else it is
+  // counted as unasked. The last reply of a handler counts.
+  template <class M>
+  RK_HD void reply(const M& message) {
+    static_assert(is_same_type<M, typename traits::ReplyOf<H>::Type>,
+                  "not the reply type of this kernel");
+    if (!leads() || failed()) return;
+    if (record_ != nullptr)
+      return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
+    if (in_ != nullptr && in_->correlation_id != 0) {
+      M* buffer = static_cast<M*>(b_.reply_buffer);
+      *buffer = message;
+      MessageTraits<M>::clear_padding(*buffer);
+      replied_ = true;
+      return;
+    }
+    OutPort& port = b_.ports[Ports::kCount];
+    if (port.edge_count == 0) {
+      ++unasked_;
+      return;
+    }
+    put_on(port, Ports::kCount, message, {}, false);
+  }
+
+  // Fails the message in hand: what it emitted is taken back and it becomes a dead letter.
+  // `reason` is cut at 103 bytes.
+  RK_HD void fail(const char* reason) {
+    if (leads()) set_failed(Reason::Failed, reason);
+  }
+
+  RK_HD void log(LogLevel level, const char* text, double value = 0) {
+    if (leads() && b_.host->log != nullptr)
+      b_.host->log(b_.host->context, &b_, static_cast<int>(level), text, value);
+  }
+
+  // Microseconds since 1970, read once per batch.
+  RK_HD uint64_t now() const { return b_.now_us; }
+  RK_HD const Params& params() const { return *static_cast<const Params*>(b_.params); }
+  // Zeroes in on_start, on_stop and on_poll.
+  RK_HD const MessageHeader& header() const { return in_ != nullptr ? *in_ : kNoHeader; }
+
+  // The key whose State is in hand. One integer or enum field: its value, zero-extended.
+  RK_HD auto key() const {
+    const uint64_t* words = b_.keys.words(key_entry_);
+    if constexpr (requires { typename H::Key; }) {
+      typename H::Key key;
+      copy_bytes(&key, words, static_cast<uint32_t>(sizeof key));
+      return key;
+    } else {
+      return words[0];
+    }
+  }
+
+  RK_HD uint32_t thread_rank() const { return rank_; }
+  RK_HD uint32_t num_threads() const { return b_.threads; }
+  RK_HD uint32_t block() const { return b_.index; }
+  RK_HD uint32_t num_blocks() const { return b_.blocks; }
+
+  // f(i) for i in [0, n), shared by the threads of the block; returns when all are done.
+  template <class F>
+  RK_HD void parallel_for(uint32_t n, F&& f) {
+    if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
+      for (uint32_t i = 0; i < n; ++i) f(i);
+    } else if (b_.threads == 1) {
+      for (uint32_t i = 0; i < n; ++i) f(i);
+    } else if constexpr (traits::granularity_of<H>() == Granularity::Serial) {
+      struct Job {
+        uint32_t n, threads;
+        F* f;
+      } job{n, b_.threads, &f};
+      b_.host->run_team(
+          &b_,
+          [](void* argument, uint32_t rank) {
+            Job& j = *static_cast<Job*>(argument);
+            for (uint32_t i = rank; i < j.n; i += j.threads) (*j.f)(i);
+          },
+          &job);
+    } else {
+      for (uint32_t i = rank_; i < n; i += b_.threads) f(i);
+      sync();
+    }
+  }
+
+  // One thread runs f; all wait for it.
+  template <class F>
+  RK_HD void once(F&& f) {
+    if (leads()) f();
+    sync();
+  }
+
+  // All threads of the block meet here (granularity block and grid).
+  RK_HD void sync() {
+    if constexpr (collective())
+      if (b_.threads > 1) b_.host->sync_team(&b_, rank_);
+  }
+
+  // The block's shared memory: launch.shared_memory_size bytes, zeroed at launch; null if T is
+  // larger.
+  template <class T>
+  RK_HD T* shared() const {
+    return sizeof(T) <= b_.shared_size ? static_cast<T*>(b_.shared) : nullptr;
+  }
+
+ private:
+  template <class>
+  friend class Step;
+
+  RK_HD static constexpr bool collective() {
+    return traits::granularity_of<H>() == Granularity::Block ||
+           traits::granularity_of<H>() == Granularity::Grid;
+  }
+  // Collective handlers run on every thread; what they ask for happens once.
+  RK_HD bool leads() const { return !collective() || rank_ == 0; }
+  RK_HD bool failed() const { return reason_ != Reason::None; }
+
+  RK_HD void set_failed(Reason reason, const char* detail) {
+    if (failed()) return;
+    reason_ = reason;
+    uint32_t n = 0;
+    if (detail != nullptr)
+      for (; n + 1 < sizeof detail_ && detail[n] != 0; ++n) detail_[n] = detail[n];
+    detail_[n] = 0;
+  }
+
+  template <class P, class M>
+  RK_HD void put(const M& message, EmitOptions options, bool forwards) {
+    constexpr uint32_t index = Ports::template index_of<P>();
+    static_assert(index < Ports::kCount, "not a port of this handler");
+    if (record_ != nullptr) {
+      if (forwards)
+        return record(message, options,
+                      [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, true); });
+      return record(message, options,
+                    [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
+    }
+    put_on(b_.ports[index], index, message, options, forwards);
+  }
+
+  // Where a block's threads handle a message each, what they ask for is recorded per thread and
+  // replayed in the order of the messages.
+  struct Record {
+    void (*replay)(Context& ctx, const void* payload, EmitOptions options);
+    EmitOptions options;
+    uint32_t size;  // of the whole record, a multiple of 16
+  };
+  template <class M, class F>
+  RK_HD void record(const M& message, EmitOptions options, F) {
+    constexpr uint32_t size = record_size(static_cast<uint32_t>(sizeof(M)));
+    if (record_ + size > record_end_) return set_failed(Reason::MaxExceeded, nullptr);
+    Record* r = reinterpret_cast<Record*>(record_);
+    r->replay = [](Context& ctx, const void* payload, EmitOptions o) {
+      F{}(ctx, *static_cast<const M*>(payload), o);
+    };
+    r->options = options;
+    r->size = size;
+    *reinterpret_cast<M*>(record_ + kRecordHeader) = message;
+    record_ += size;
+  }
+  RK_HD void replay(const unsigned char* from, const unsigned char* to) {
+    while (from < to) {
+      const Record* r = reinterpret_cast<const Record*>(from);
+      r->replay(*this, from + kRecordHeader, r->options);
+      from += r->size;
+    }
+  }
+  static constexpr uint32_t kRecordHeader = 32;
+  static_assert(sizeof(Record) <= kRecordHeader);
+
+  template <class M>
+  RK_HD void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
+                    bool forwards) {
+    if (!leads() || RK_UNLIKELY(failed())) return;
+    if (RK_UNLIKELY(++emitted_[index] > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
+    Emission emission;
+    if (in_ != nullptr) {
+      emission.deadline = in_->deadline;
+      emission.root = in_->root;
+      emission.priority = in_->priority;
+    }
+    if (options.priority >= 0) emission.priority = static_cast<uint8_t>(options.priority);
+    if (options.deadline_us != 0) emission.deadline = b_.now_us + options.deadline_us;
+    if (forwards && in_ != nullptr) {
+      emission.hops = static_cast<uint8_t>(in_->hops + 1);
+      emission.correlation_id = in_->correlation_id;
+      emission.reply_to = in_->reply_to;
+      forwarded_ = true;
+    }
+    for (uint32_t i = 0; i < port.edge_count; ++i) {
+      OutEdge& e = port.edges[i];
+      if (e.route == Route::All) {
+        for (uint32_t t = 0; t < e.targets; ++t) put_copy(port, e, t, message, emission);
+      } else {
+        put_copy(port, e, route_of(e, &message), message, emission);
+      }
+    }
+  }
+
+  template <class M>
+  RK_HD void put_copy(OutPort& port, OutEdge& e, uint32_t target, const M& message,
+                      Emission& emission) {
+    Offer outcome;
+    Reason reason = Reason::None;
+    MessageHeader* slot = offer_slot(b_, e, target, emission.priority, outcome, reason);
+    if (RK_LIKELY(slot != nullptr)) {
+      fill_header(b_, *slot, port.message_type, emission);
+      M* payload = static_cast<M*>(payload_of(slot));
+      *payload = message;
+      MessageTraits<M>::clear_padding(*payload);
+    } else {
+      if (emission.correlation_id != 0)
+        refused_ = reason == Reason::None ? Reason::QueueFull : reason;
+      if (outcome == Offer::Failed) {
+        MessageHeader header{};
+        fill_header(b_, header, port.message_type, emission);
+        M copy = message;
+        MessageTraits<M>::clear_padding(copy);
+        bury_copy(b_, e, header, &copy, sizeof copy, reason);
+      }
+    }
+    emission.correlation_id = 0;  // the first copy carries the duty to answer
+  }
+
+  static constexpr MessageHeader kNoHeader{};
+
+  Block& b_;
+  const MessageHeader* in_;
+  uint32_t rank_;
+  unsigned char* record_ = nullptr;  // not null: record instead of emitting
+  unsigned char* record_end_ = nullptr;
+  uint32_t key_entry_ = 0;
+  uint32_t emitted_[Ports::kCount + 1] = {};
+  uint32_t unasked_ = 0;
+  bool replied_ = false;
+  bool forwarded_ = false;
+  Reason refused_ = Reason::None;  // of the copy that carried the duty to answer
+  Reason reason_ = Reason::None;
+  char detail_[104];
+};
+
+}  // namespace ringkernel

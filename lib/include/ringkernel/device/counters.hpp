@@ -1,0 +1,69 @@
+// Counters of a block and of an edge. Each has one writer and any number of readers.
+#pragma once
+
+#include "ringkernel/device/atomic.hpp"
+
+namespace ringkernel {
+
+// Latency in microseconds, from the stamp of the message to the end of its batch. Buckets: exact
+// below 8, then 8 per power of two, so within 12.5 %; the last bucket takes everything above 2^31.
+struct LatencyHistogram {
+  static constexpr uint32_t kBuckets = 240;
+  uint64_t buckets[kBuckets];
+  uint64_t total_us;
+  uint64_t min_us;  // valid where count > 0
+  uint64_t max_us;
+  uint64_t count;
+
+  RK_HD static uint32_t bucket_of(uint64_t us) {
+    if (us < 8) return static_cast<uint32_t>(us);
+    if (us >> 31) return kBuckets - 1;
+    uint32_t exponent = 63U - static_cast<uint32_t>(__builtin_clzll(us));
+    return (exponent - 2) * 8 + static_cast<uint32_t>((us >> (exponent - 3)) & 7U);
+  }
+  // Largest value that falls into the bucket.
+  RK_HD static uint64_t upper_bound(uint32_t bucket) {
+    if (bucket < 8) return bucket;
+    uint32_t exponent = bucket / 8 + 2;
+    return (((8ULL + bucket % 8) + 1) << (exponent - 3)) - 1;
+  }
+  RK_HD void record(uint64_t us, uint64_t n) {
+    ringkernel::count(&buckets[bucket_of(us)], n);
+    ringkernel::count(&total_us, us * n);
+    if (load_relaxed(&count) == 0 || us < load_relaxed(&min_us)) store_relaxed(&min_us, us);
+    if (us > load_relaxed(&max_us)) store_relaxed(&max_us, us);
+    ringkernel::count(&count, n);
+  }
+};
+
+// Writer: the block. `created` is counted before a message can be seen, `finished` after its
+// children are flushed: where the sums over all blocks agree (finished read first), nothing is
+// under way.
+struct BlockCounters {
+  alignas(RK_CACHE_LINE) uint64_t created;  // messages offered on out-edges, each copy: emitted
+  uint64_t finished;                        // handled + failed + dropped + refused by an edge
+  uint64_t handled;
+  uint64_t failed;       // by the handler: fail(), throw, max exceeded, keys full
+  uint64_t unasked;      // replies nobody asked for and no wire took
+  uint64_t invocations;  // steps that handled something
+  uint64_t dead_letters;
+  uint64_t failed_hooks;  // on_start, on_stop or on_poll that failed
+  uint64_t stolen;        // messages taken from siblings
+  LatencyHistogram latency;
+};
+
+// Writer: the sending block. Failed: by policy, deadline or a closed receiver.
+struct SendCounters {
+  alignas(RK_CACHE_LINE) uint64_t offered;
+  uint64_t dropped;
+  uint64_t failed;
+  uint64_t waited_us;  // time the sender stood blocked on this edge
+};
+
+// Writer: the receiving block.
+struct ReceiveCounters {
+  alignas(RK_CACHE_LINE) uint64_t delivered;  // given to the handler
+  uint64_t failed;  // deadline passed on arrival, receiver terminated or deactivated
+};
+
+}  // namespace ringkernel

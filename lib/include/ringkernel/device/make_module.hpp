@@ -1,0 +1,76 @@
+// The module of a handler struct: what the backend needs to know, filled in at compile time.
+#pragma once
+
+#include "ringkernel/device/step.hpp"
+
+namespace ringkernel {
+namespace traits {
+
+template <class H, class... M>
+const MessageInfo* accept_infos(Accepts<M...>) {
+  static const MessageInfo infos[] = {message_info<M>()..., MessageInfo{}};
+  return infos;
+}
+template <class H, class... M>
+const KeySpec* accept_key_specs(Accepts<M...>) {
+  if constexpr (is_keyed<H>) {
+    static const KeySpec specs[] = {H::Keys::template spec<M>()..., KeySpec{}};
+    return specs;
+  } else {
+    return nullptr;
+  }
+}
+template <auto... P>
+const PortInfo* port_infos(Ports<P...>) {
+  static const PortInfo infos[] = {
+      PortInfo{decltype(P)::name(), message_info<typename decltype(P)::Message>(),
+               decltype(P)::kMax}...,
+      PortInfo{}};
+  return infos;
+}
+
+}  // namespace traits
+
+template <class H>
+const HandlerModule& module_of() {
+  using State = typename traits::StateOf<H>::Type;
+  using Params = typename traits::ParamsOf<H>::Type;
+  using Accepted = typename traits::AcceptsOf<H>::Type;
+  using Emits = typename traits::PortsOf<H>::Type;
+  using Reply = typename traits::ReplyOf<H>::Type;
+  static_assert(__is_trivially_copyable(State), "State must be trivially copyable");
+  static_assert(alignof(State) <= 16, "State is aligned to 16 at most");
+  static_assert(__is_trivially_copyable(Params));
+  static_assert(traits::granularity_of<H>() != Granularity::Thread || traits::is_keyed<H> ||
+                    is_same_type<State, Nothing>,
+                "granularity thread: State needs a key");
+  static const HandlerModule module = [] {
+    HandlerModule m;
+    m.accepts = traits::accept_infos<H>(Accepted{});
+    m.keys = traits::accept_key_specs<H>(Accepted{});
+    m.accept_count = Accepted::kCount;
+    m.ports = traits::port_infos(Emits{});
+    m.port_count = Emits::kCount;
+    if constexpr (!is_same_type<Reply, Nothing>) m.reply = message_info<Reply>();
+    m.state_size = is_same_type<State, Nothing> ? 0 : static_cast<uint32_t>(sizeof(State));
+    m.state_alignment = static_cast<uint32_t>(alignof(State));
+    m.params_size = is_same_type<Params, Nothing> ? 0 : static_cast<uint32_t>(sizeof(Params));
+    m.params_alignment = static_cast<uint32_t>(alignof(Params));
+    m.granularity = traits::granularity_of<H>();
+    m.has_start = Step<H>::has_start();
+    m.has_stop = Step<H>::has_stop();
+    m.has_poll = Step<H>::has_poll();
+    m.run = &Step<H>::run;
+    return m;
+  }();
+  return module;
+}
+
+}  // namespace ringkernel
+
+// What a handler compiled on its own exports; `Handler` is the handler struct.
+#define RK_EXPORT_HANDLER(Handler)                                                   \
+  extern "C" __attribute__((visibility("default"))) const ringkernel::HandlerModule* \
+  rk_handler_module() {                                                              \
+    return &ringkernel::module_of<Handler>();                                        \
+  }

@@ -1,0 +1,63 @@
+// What the engine knows of a message type at compile time, and the ports that carry it.
+#pragma once
+
+#include "ringkernel/device/module.hpp"
+#include "ringkernel/device/value.hpp"
+
+namespace ringkernel {
+
+// Specialised per message type: by generated code, or by RK_MESSAGE for a plain struct.
+//   static constexpr const char* kName;  static constexpr uint64_t kFingerprint;
+//   static void clear_padding(M& message);
+template <class M>
+struct MessageTraits;
+
+template <unsigned N>
+struct FixedString {
+  char text[N] = {};
+  RK_HD constexpr FixedString(const char (&from)[N]) {
+    for (unsigned i = 0; i < N; ++i) text[i] = from[i];
+  }
+};
+
+// A named output of a kernel: its message type and the most emits per handled message.
+//   namespace port { inline constexpr ringkernel::Port<"alert", Alert> alert; }
+template <FixedString Name, class M, uint32_t Max = 1>
+struct Port {
+  using Message = M;
+  static constexpr uint32_t kMax = Max;
+  static constexpr const char* name() { return kName.text; }
+
+ private:
+  static constexpr FixedString kName = Name;
+};
+
+// The ports of a handler, in order: `using Ports = ringkernel::Ports<port::alert, port::pass>;`
+template <auto... P>
+struct Ports {
+  static constexpr uint32_t kCount = sizeof...(P);
+
+  template <class T>
+  RK_HD static constexpr uint32_t index_of() {
+    uint32_t index = 0;
+    bool found = false;
+    ((found = found || is_same_type<typename RemoveConstRef<decltype(P)>::Type, T>,
+      index += found ? 0U : 1U),
+     ...);
+    return index;
+  }
+};
+
+// The message types a handler accepts, where they cannot be read off a single on_message.
+template <class... M>
+struct Accepts {
+  static constexpr uint32_t kCount = sizeof...(M);
+};
+
+template <class M>
+RK_HD constexpr MessageInfo message_info() {
+  return {MessageTraits<M>::kName, MessageTraits<M>::kFingerprint, static_cast<uint32_t>(sizeof(M)),
+          static_cast<uint32_t>(alignof(M))};
+}
+
+}  // namespace ringkernel

@@ -1,0 +1,48 @@
+// What a compiled handler tells its backend, and the one function that runs it. A handler compiled
+// on its own exports one C symbol of this type, `rk_handler_module`.
+#pragma once
+
+#include "ringkernel/device/block.hpp"
+
+namespace ringkernel {
+
+// Changes with every change to this folder that a compiled handler can see.
+inline constexpr uint32_t kModuleAbi = 1;
+
+struct MessageInfo {
+  const char* name = nullptr;
+  uint64_t fingerprint = 0;
+  uint32_t size = 0;
+  uint32_t alignment = 1;
+};
+
+struct PortInfo {
+  const char* name = nullptr;
+  MessageInfo message;
+  uint32_t max = 1;
+};
+
+enum class Granularity : uint8_t { Serial, Thread, Block, Grid };
+
+struct HandlerModule {
+  uint32_t abi = kModuleAbi;
+  uint32_t block_size = sizeof(Block);  // guards against a module built with other headers
+  const MessageInfo* accepts = nullptr;
+  const KeySpec* keys = nullptr;  // one per accepted type, or null: not keyed
+  uint32_t accept_count = 0;
+  const PortInfo* ports = nullptr;
+  uint32_t port_count = 0;
+  MessageInfo reply;  // name null: the handler does not reply
+  uint32_t state_size = 0;
+  uint32_t state_alignment = 1;
+  uint32_t params_size = 0;
+  uint32_t params_alignment = 1;
+  Granularity granularity = Granularity::Serial;
+  bool has_start = false;
+  bool has_stop = false;
+  bool has_poll = false;
+  // Runs at most `budget` messages of the block. REQUIRES: the caller owns the block.
+  StepResult (*run)(Block* block, uint32_t budget) = nullptr;
+};
+
+}  // namespace ringkernel

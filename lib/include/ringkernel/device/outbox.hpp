@@ -1,0 +1,367 @@
+// The sending half of a block's step. What a handler emits is built in place behind the published
+// cursor of its ring, or staged where the ring has other producers; it becomes visible when the
+// batch is flushed, and until its message is done it can be taken back. Room is made sure of before
+// a handler runs, so nothing in here waits.
+#pragma once
+
+#include "ringkernel/device/block.hpp"
+
+namespace ringkernel {
+
+// Header fields of an emitted message that are not the block's.
+struct Emission {
+  uint64_t correlation_id = 0;
+  uint32_t reply_to = 0;
+  uint64_t deadline = 0;
+  uint64_t root = 0;
+  uint8_t priority = 1;
+  uint8_t hops = 0;
+};
+
+RK_HD uint64_t next_message_id(Block& b) {
+  if (RK_UNLIKELY(b.next_id == b.end_id)) {
+    constexpr uint32_t kLease = 4096;
+    b.next_id = b.host->lease_ids(b.host->context, kLease);
+    b.end_id = b.next_id + kLease;
+  }
+  return b.next_id++;
+}
+
+RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission& e) {
+  h.message_id = next_message_id(b);
+  h.correlation_id = e.correlation_id;
+  h.hlc = b.hlc;
+  h.deadline = e.deadline;
+  h.root = e.root;
+  h.source = b.kernel;
+  h.reply_to = e.reply_to;
+  h.message_type = type;
+  h.flags = 0;
+  h.node = 0;
+  h.priority = e.priority;
+  h.hops = e.hops;
+}
+
+RK_HD void touch(Block& b, Link& link) {
+  if (link.touched) return;
+  link.touched = true;
+  b.touched[b.touched_count++] = &link;
+}
+
+RK_HD void wake(Block& b, Block& receiver, uint64_t bits) {
+  if (raise(receiver.signal, bits)) b.woken[b.woken_count++] = &receiver;
+}
+
+RK_HD void push_undo(Block& b, Undo::Kind kind, OutEdge* edge, Link* link) {
+  b.undo[b.undo_count++] = {kind, edge, link};
+}
+
+// Writes a dead letter behind the published cursor. REQUIRES: room for it was made sure of.
+RK_HD void append_dead_letter(Block& b, const MessageHeader& header, const void* payload,
+                              uint32_t payload_size, uint32_t edge, Reason reason,
+                              const char* detail) {
+  count(&b.counters->dead_letters, 1);
+  if (b.dead == nullptr) return;
+  MessageHeader* slot = b.dead->spsc.append();
+  touch(b, *b.dead);
+  uint64_t turn = slot->turn;
+  *slot = header;
+  slot->turn = turn;
+  DeadLetter* letter = static_cast<DeadLetter*>(payload_of(slot));
+  letter->time_us = b.now_us;
+  letter->kernel = b.kernel;
+  letter->edge = edge;
+  letter->payload_size = payload_size;
+  letter->reason = reason;
+  letter->reserved = 0;
+  uint32_t n = 0;
+  if (detail != nullptr)
+    for (; n + 1 < sizeof letter->detail && detail[n] != 0; ++n) letter->detail[n] = detail[n];
+  zero_bytes(letter->detail + n, static_cast<uint32_t>(sizeof letter->detail) - n);
+  copy_bytes(letter + 1, payload, payload_size);
+}
+
+RK_HD void complete_request(Block& b, const MessageHeader& request, Completion how, Reason reason,
+                            const char* detail, uint16_t type = 0, const void* payload = nullptr,
+                            uint32_t size = 0) {
+  if (request.correlation_id != 0 && b.host->complete != nullptr)
+    b.host->complete(b.host->context, &request, how, reason, detail, type, payload, size);
+}
+
+// Which link a message takes. REQUIRES: the edge is not Route::All.
+RK_HD uint32_t route_of(OutEdge& e, const void* payload) {
+  if (e.targets == 1) return 0;
+  switch (e.route) {
+    case Route::Key: {
+      Key key;
+      read_key(*e.key, payload, key);
+      return block_of_key(key.hash, e.targets);
+    }
+    case Route::BlockField: {
+      uint64_t block = 0;
+      copy_bytes(&block, static_cast<const unsigned char*>(payload) + e.block_field_offset,
+                 e.block_field_size);
+      return static_cast<uint32_t>(block % e.targets);
+    }
+    default: {
+      uint32_t target = e.next;
+      e.next = target + 1 == e.targets ? 0 : target + 1;
+      return target;
+    }
+  }
+}
+
+// The outcome of offering one copy.
+enum class Offer : uint8_t { Sent, Dropped, Failed };
+
+// Offers one copy on one target. Returns where to write header and payload, or null: it was
+// refused and has been counted.
+RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t priority,
+                                Offer& outcome, Reason& reason) {
+  count(&e.counters->offered, 1);
+  ++b.created;
+  outcome = Offer::Sent;
+  uint32_t level = e.levels == 1 ? 0 : min_of<uint32_t>(priority, e.levels - 1U);
+  Link& link = e.links[target * e.levels + level];
+  if (RK_UNLIKELY(e.closed)) {
+    outcome = Offer::Failed;
+    reason = Reason::ReceiverTerminated;
+  } else if (e.kind == RingKind::Mpmc) {
+    e.staged_link[e.staged] = static_cast<uint32_t>(&link - e.links);
+    push_undo(b, Undo::Kind::Staged, &e, &link);
+    if (e.in_cycle) ++b.cycle_emitted;
+    return e.staged_slot(e.staged++);
+  } else if (RK_LIKELY(e.on_full == OnFull::Wait || link.spsc.room(1) > 0)) {
+    MessageHeader* slot = link.spsc.append();
+    touch(b, link);
+    push_undo(b, Undo::Kind::Sent, &e, &link);
+    if (e.in_cycle) ++b.cycle_emitted;
+    return slot;
+  } else if (e.on_full == OnFull::DropNewest) {
+    outcome = Offer::Dropped;
+  } else {
+    outcome = Offer::Failed;
+    reason = Reason::QueueFull;
+  }
+  ++b.finished;
+  if (outcome == Offer::Dropped) {
+    count(&e.counters->dropped, 1);
+    push_undo(b, Undo::Kind::Dropped, &e, &link);
+  } else {
+    count(&e.counters->failed, 1);
+    push_undo(b, Undo::Kind::Failed, &e, &link);
+  }
+  return nullptr;
+}
+
+// Makes the dead letter of a copy that offer_slot() refused, where the policy wants one.
+RK_HD void bury_copy(Block& b, OutEdge& e, const MessageHeader& header, const void* payload,
+                     uint32_t size, Reason reason) {
+  if (e.on_full == OnFull::Fail && !e.closed) return;
+  append_dead_letter(b, header, payload, size, e.edge, reason, nullptr);
+  push_undo(b, Undo::Kind::DeadLetter, &e, b.dead);
+}
+
+// Takes back everything the message in hand has emitted.
+RK_HD void take_back(Block& b) {
+  while (b.undo_count > 0) {
+    Undo& u = b.undo[--b.undo_count];
+    if (u.kind == Undo::Kind::DeadLetter) {
+      if (b.dead != nullptr) b.dead->spsc.take_back();
+      count(&b.counters->dead_letters, ~uint64_t{0});
+      continue;
+    }
+    count(&u.edge->counters->offered, ~uint64_t{0});
+    --b.created;
+    switch (u.kind) {
+      case Undo::Kind::Sent:
+        u.link->spsc.take_back();
+        break;
+      case Undo::Kind::Staged:
+        --u.edge->staged;
+        break;
+      case Undo::Kind::Dropped:
+        count(&u.edge->counters->dropped, ~uint64_t{0});
+        --b.finished;
+        break;
+      default:
+        count(&u.edge->counters->failed, ~uint64_t{0});
+        --b.finished;
+        break;
+    }
+  }
+  b.cycle_emitted = 0;
+}
+
+// How many messages, at most `wanted`, may be handled before a waiting edge or the dead letters
+// could be full. On 0, `full` is the ring to ask for room on.
+RK_HD uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
+                                 OutEdge*& full_edge) {
+  uint32_t room = wanted;
+  if (b.dead != nullptr) {
+    room = min_of(room, b.dead->spsc.room(wanted * b.dead_max) / b.dead_max);
+    if (room == 0) {
+      full = &b.dead->spsc.ring;
+      full_edge = nullptr;
+      return 0;
+    }
+  }
+  for (uint32_t p = 0; p < b.port_count; ++p) {
+    OutPort& port = b.ports[p];
+    for (uint32_t i = 0; i < port.edge_count; ++i) {
+      OutEdge& e = port.edges[i];
+      if (e.closed) continue;
+      uint32_t links = e.targets * e.levels;
+      if (e.kind == RingKind::Mpmc) {
+        uint32_t per_message = port.max * (e.route == Route::All ? e.targets : 1);
+        room = min_of(room, (e.staging_capacity - e.staged) / per_message);
+        if (room == 0) {  // staged messages wait for this ring
+          full = &e.links[e.staged_link[e.flushed]].mpmc.ring;
+          full_edge = &e;
+          return 0;
+        }
+      } else if (e.on_full == OnFull::Wait) {
+        for (uint32_t l = 0; l < links; ++l) {
+          room = min_of(room, e.links[l].spsc.room(wanted * port.max) / port.max);
+          if (room == 0) {
+            full = &e.links[l].spsc.ring;
+            full_edge = &e;
+            return 0;
+          }
+        }
+      }
+    }
+  }
+  return room;
+}
+
+RK_HD void ring_doorbells(Block& b, Link& link, uint32_t published) {
+  if (RK_LIKELY(link.receiver_count == 1)) {
+    wake(b, *link.receivers[0], link.bit);
+    return;
+  }
+  // A shared inbox: one receiver more for every sixteen messages; stop once enough were idle.
+  uint32_t wanted = 1 + published / 16;
+  for (uint32_t i = 0; i < link.receiver_count && wanted > 0; ++i) {
+    Block& receiver = *link.receivers[link.next_receiver];
+    link.next_receiver = link.next_receiver + 1 == link.receiver_count ? 0 : link.next_receiver + 1;
+    uint32_t before = b.woken_count;
+    wake(b, receiver, link.bit);
+    if (b.woken_count != before) --wanted;
+  }
+}
+
+RK_HD void return_credits(Block& b) {
+  if (b.credits == nullptr || b.credits_back == 0) return;
+  fetch_add(&b.credits->available, b.credits_back);
+  b.credits_back = 0;
+  if (exchange(&b.credits->want, 0U) != 0)
+    for (uint32_t i = 0; i < b.credits->waiter_count; ++i) wake(b, *b.credits->waiters[i], kRoom);
+}
+
+// Drops the oldest message of a full ring, as a consumer would take it.
+RK_HD void drop_oldest(Block& b, OutEdge& e, MpmcRing& ring) {
+  uint64_t position;
+  if (ring.take(1, position) == 0) return;
+  MessageHeader& h = *ring.ring.slot(position);
+  complete_request(b, h, Completion::Failed, Reason::QueueFull, "dropped as the oldest");
+  ring.release(position);
+  count(&e.counters->dropped, 1);
+  ++b.finished;
+  if (e.in_cycle) ++b.credits_back;
+}
+
+// Moves an edge's staged messages to their rings. False: a waiting edge is still full.
+RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
+  while (e.flushed < e.staged) {
+    uint32_t link_index = e.staged_link[e.flushed];
+    Link& link = e.links[link_index];
+    uint32_t n = 1;
+    while (e.flushed + n < e.staged && e.staged_link[e.flushed + n] == link_index) ++n;
+    uint64_t first = 0;
+    MpmcRing::Claim claim = e.closed ? MpmcRing::Claim::Closed : link.mpmc.claim(n, first);
+    if (claim == MpmcRing::Claim::Ok) {
+      for (uint32_t i = 0; i < n; ++i) {
+        MessageHeader* slot = link.mpmc.ring.slot(first + i);
+        const MessageHeader* from = e.staged_slot(e.flushed + i);
+        copy_bytes(&slot->message_id, &from->message_id,
+                   static_cast<uint32_t>(sizeof(MessageHeader)) - 8U + payload_size);
+        link.mpmc.publish(first + i);
+      }
+      ring_doorbells(b, link, n);
+      e.flushed += n;
+      continue;
+    }
+    if (claim == MpmcRing::Claim::Full) {
+      if (e.on_full == OnFull::Wait) {
+        ask_for_room(link.mpmc.ring);
+        if (link.mpmc.has_room()) continue;
+        return false;
+      }
+      if (e.on_full == OnFull::DropOldest) {
+        drop_oldest(b, e, link.mpmc);
+        continue;
+      }
+    }
+    // Closed, or full with a policy that refuses the newest.
+    MessageHeader& h = *e.staged_slot(e.flushed);
+    ++b.finished;
+    if (e.in_cycle) ++b.credits_back;
+    if (claim == MpmcRing::Claim::Full && e.on_full == OnFull::DropNewest) {
+      count(&e.counters->dropped, 1);
+      complete_request(b, h, Completion::Failed, Reason::QueueFull, "dropped");
+    } else {
+      Reason reason =
+          claim == MpmcRing::Claim::Closed ? Reason::ReceiverTerminated : Reason::QueueFull;
+      bool buried = claim == MpmcRing::Claim::Closed || e.on_full == OnFull::DeadLetter;
+      if (buried && b.dead != nullptr && b.dead->spsc.room(1) == 0) {
+        --b.finished;  // the dead letters are full: wait for them instead
+        if (e.in_cycle) --b.credits_back;
+        ask_for_room(b.dead->spsc.ring);
+        if (b.dead->spsc.room(1) > 0) continue;
+        return false;
+      }
+      count(&e.counters->failed, 1);
+      complete_request(b, h, Completion::Failed, reason, nullptr);
+      if (buried) append_dead_letter(b, h, payload_of(&h), payload_size, e.edge, reason, nullptr);
+    }
+    ++e.flushed;
+  }
+  e.staged = e.flushed = 0;
+  return true;
+}
+
+// Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
+// False: a waiting edge is still full; a wake-up is arranged.
+RK_HD bool flush(Block& b) {
+  store_release(&b.counters->created, b.created);
+  for (uint32_t i = 0; i < b.touched_count; ++i) {
+    Link& link = *b.touched[i];
+    link.touched = false;
+    uint32_t n = link.spsc.publish();
+    if (n > 0) ring_doorbells(b, link, n);
+  }
+  b.touched_count = 0;
+  bool all = true;
+  b.staged = false;
+  for (uint32_t p = 0; p < b.port_count; ++p) {
+    for (uint32_t i = 0; i < b.ports[p].edge_count; ++i) {
+      OutEdge& e = b.ports[p].edges[i];
+      if (e.staged == 0) continue;
+      if (!flush_staged(b, e, b.ports[p].payload_size)) {
+        all = false;
+        b.staged = true;
+      }
+    }
+  }
+  for (uint32_t i = 0; i < b.touched_count; ++i) {  // dead letters of the staged
+    b.touched[i]->touched = false;
+    uint32_t n = b.touched[i]->spsc.publish();
+    if (n > 0) ring_doorbells(b, *b.touched[i], n);
+  }
+  b.touched_count = 0;
+  store_release(&b.counters->finished, b.finished);
+  return all;
+}
+
+}  // namespace ringkernel

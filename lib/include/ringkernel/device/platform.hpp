@@ -1,0 +1,88 @@
+// What differs between the compilers that read this folder: the host's, nvcc and NVRTC. Everything
+// else in the folder is written once. NVRTC has no standard headers, so this brings the names.
+#pragma once
+
+#if defined(__CUDACC_RTC__)
+typedef signed char int8_t;
+typedef short int16_t;
+typedef int int32_t;
+typedef long int64_t;
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef unsigned long uint64_t;
+typedef unsigned long uintptr_t;
+#else
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#endif
+
+#if defined(__CUDACC__)
+#define RK_HD __host__ __device__ inline
+#else
+#define RK_HD inline
+#endif
+
+// 1 where the code being compiled runs on a GPU.
+#if defined(__CUDA_ARCH__)
+#define RK_ON_DEVICE 1
+#else
+#define RK_ON_DEVICE 0
+#endif
+
+#define RK_HANDLER RK_HD
+
+// The host's threads and a GPU's SMs share lines of this size; each line has one writer.
+#define RK_CACHE_LINE 128
+
+#define RK_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+namespace ringkernel {
+
+RK_HD void copy_bytes(void* to, const void* from, uint32_t n) {
+#if RK_ON_DEVICE
+  unsigned char* t = static_cast<unsigned char*>(to);
+  const unsigned char* f = static_cast<const unsigned char*>(from);
+  for (uint32_t i = 0; i < n; ++i) t[i] = f[i];
+#else
+  memcpy(to, from, n);
+#endif
+}
+
+RK_HD void zero_bytes(void* to, uint32_t n) {
+#if RK_ON_DEVICE
+  unsigned char* t = static_cast<unsigned char*>(to);
+  for (uint32_t i = 0; i < n; ++i) t[i] = 0;
+#else
+  memset(to, 0, n);
+#endif
+}
+
+template <class T>
+RK_HD constexpr T min_of(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+RK_HD constexpr T max_of(T a, T b) {
+  return a > b ? a : b;
+}
+
+template <class A, class B>
+inline constexpr bool is_same_type = false;
+template <class A>
+inline constexpr bool is_same_type<A, A> = true;
+
+template <class T>
+struct RemoveConstRef {
+  using Type = T;
+};
+template <class T>
+struct RemoveConstRef<const T> {
+  using Type = T;
+};
+template <class T>
+struct RemoveConstRef<T&> : RemoveConstRef<T> {};
+
+}  // namespace ringkernel

@@ -1,0 +1,689 @@
+// A block's step, with the handler inlined: take what has arrived, run the handler on each message,
+// flush what it emitted, give the slots back, count. The same code is the body of a CPU worker's
+// turn and of a resident GPU kernel's loop.
+#pragma once
+
+#include "ringkernel/device/context.hpp"
+#if !defined(__CUDACC__)
+#include <exception>
+#endif
+
+namespace ringkernel {
+
+template <class H>
+class Step {
+  using Ctx = Context<H>;
+  using State = typename Ctx::State;
+  using Accepted = typename traits::AcceptsOf<H>::Type;
+  static constexpr bool kKeyed = traits::is_keyed<H>;
+  static constexpr bool kHasStart = requires(Ctx & c, State& s) { H::on_start(c, s); }
+  || requires(Ctx& c) { H::on_start(c); };
+  static constexpr bool kHasStop = requires(Ctx & c, State& s) { H::on_stop(c, s); }
+  || requires(Ctx& c) { H::on_stop(c); };
+  static constexpr bool kHasPoll = requires(Ctx & c, State& s) { H::on_poll(c, s); }
+  || requires(Ctx& c) { H::on_poll(c); };
+
+ public:
+  static constexpr bool has_start() { return kHasStart; }
+  static constexpr bool has_stop() { return kHasStop; }
+  static constexpr bool has_poll() { return kHasPoll; }
+
+  RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
+
+ private:
+  RK_HD explicit Step(Block& block) : b_(block) {}
+
+  RK_HD StepResult run(uint32_t budget) {
+    b_.now_us = b_.host->now_us(b_.host->context);
+    b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
+    StepResult result;
+    if (b_.staged && !flush(b_)) return {StepStatus::Blocked, 0};
+    if (!b_.started) {
+      if (!start()) return {StepStatus::Blocked, 0};
+    }
+    while (result.handled < budget) {
+      InRing* ring = next_ring();
+      if (ring == nullptr && (ring = steal()) == nullptr) break;
+      uint32_t wanted = min_of(ready(*ring), budget - result.handled);
+      uint32_t n = make_room(wanted);
+      uint32_t credits = 0;
+      if (n > 0 && b_.credits != nullptr && b_.cycle_max > 0 && !ring->in_cycle) {
+        n = take_credits(n);
+        credits = n * b_.cycle_max;
+        if (n == 0) {  // messages inside the cycle go on, or its credits would never come back
+          starved_ = true;
+          continue;
+        }
+      }
+      if (n == 0) {
+        finish_batch();
+        result.status = StepStatus::Blocked;
+        return result;
+      }
+      uint32_t handled = handle_batch(*ring, n, credits);
+      result.handled += handled;
+      if (!finish_batch()) {
+        result.status = StepStatus::Blocked;
+        return result;
+      }
+    }
+    if (result.handled > 0) count(&b_.counters->invocations, 1);
+    if (starved_) {
+      result.status = StepStatus::Blocked;
+      return result;
+    }
+    if (result.handled >= budget) {
+      result.status = StepStatus::More;
+      return result;
+    }
+    if constexpr (kHasPoll) {
+      if (b_.polling && !b_.stopping) return poll(budget, result);
+    }
+    if (b_.stopping && !b_.stopped && b_.pending == 0) {
+      if (!stop()) result.status = StepStatus::Blocked;
+    }
+    return result;
+  }
+
+  // --- where messages come from
+
+  RK_HD static uint32_t ready(InRing& r) {
+    if (r.kind == RingKind::Spsc) return r.spsc.available();
+    return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
+  }
+
+  // The next ring with a message: the highest level first, in turns among equals.
+  RK_HD InRing* next_ring() {
+    if (b_.pending == 0) return nullptr;
+    InRing* best = nullptr;
+    uint32_t best_at = 0;
+    uint32_t at = b_.next_in;
+    for (uint32_t i = 0; i < b_.in_count; ++i, ++at) {
+      if (at >= b_.in_count) at = 0;
+      InRing& r = b_.in[at];
+      if ((b_.pending & ring_bit(r.bit)) == 0 || (starved_ && !r.in_cycle)) continue;
+      if (ready(r) == 0) {
+        if (b_.in_count <= 62) b_.pending &= ~ring_bit(r.bit);
+        continue;
+      }
+      if (best == nullptr || r.level > best->level) {
+        best = &r;
+        best_at = at;
+      }
+      if (!b_.leveled) break;
+    }
+    if (best == nullptr)
+      b_.pending = starved_ ? b_.pending : 0;
+    else
+      b_.next_in = best_at + 1 >= b_.in_count ? 0 : best_at + 1;
+    return best;
+  }
+
+  // With little of its own, a block looks at a few siblings that have plenty.
+  RK_HD InRing* steal() {
+    if (RK_LIKELY(b_.steal_threshold == 0)) return nullptr;
+    uint32_t looks = min_of(b_.steal_neighborhood, b_.steal_count);
+    for (uint32_t i = 0; i < looks; ++i) {
+      InRing& r = b_.steal[b_.next_steal];
+      b_.next_steal = b_.next_steal + 1 >= b_.steal_count ? 0 : b_.next_steal + 1;
+      if (r.taken > 0) return &r;
+      if (r.mpmc.depth() <= b_.share_threshold) continue;
+      r.taken = r.mpmc.take(b_.max_steal_batch, r.taken_first);
+      if (r.taken > 0) {
+        count(&b_.counters->stolen, r.taken);
+        return &r;
+      }
+    }
+    return nullptr;
+  }
+
+  // Makes sure that `wanted` messages, or as many as possible, can be handled without an edge
+  // running full. 0: none; a wake-up is arranged.
+  RK_HD uint32_t make_room(uint32_t wanted) {
+    const Ring* full = nullptr;
+    OutEdge* edge = nullptr;
+    uint32_t n = room_for_messages(b_, wanted, full, edge);
+    if (RK_LIKELY(n > 0)) return n;
+    if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
+    ask_for_room(*full);
+    n = room_for_messages(b_, wanted, full, edge);
+    return n;
+  }
+
+  RK_HD uint32_t take_credits(uint32_t n) {
+    for (bool asked = false;; asked = true) {
+      uint64_t available = load_relaxed(&b_.credits->available);
+      uint32_t can = min_of(n, static_cast<uint32_t>(available / b_.cycle_max));
+      if (can > 0) {
+        if (compare_exchange(&b_.credits->available, available,
+                             available - static_cast<uint64_t>(can) * b_.cycle_max))
+          return can;
+        asked = false;
+        continue;
+      }
+      if (asked) return 0;
+      exchange(&b_.credits->want, 1U);
+    }
+  }
+
+  // --- handling
+
+  // Handles up to n messages of the ring; `credits` were taken for them. Fewer than n: a message
+  // that visits every key paused for want of room.
+  RK_HD uint32_t handle_batch(InRing& r, uint32_t n, uint32_t credits) {
+    run_count_ = 0;
+    current_ = &r;
+    uint32_t done = 0;
+    bool paused = false;
+    if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
+      if (b_.threads > 1) {
+        while (done < n) done += handle_on_threads(r, min_of(n - done, b_.threads));
+        return end_batch(r, done, credits);
+      }
+    }
+    if (r.kind == RingKind::Spsc) {
+      while (done < n && !paused) {
+        MessageHeader* h = r.spsc.front();
+        if (handle(r, *h)) {
+          r.spsc.pop();
+          ++done;
+        } else {
+          paused = true;
+        }
+      }
+    } else {
+      if (r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+      n = min_of(n, r.taken);
+      while (done < n && !paused) {
+        MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
+        if (handle(r, *h)) {
+          r.mpmc.release(r.taken_first);
+          ++r.taken_first;
+          --r.taken;
+          ++done;
+        } else {
+          paused = true;
+        }
+      }
+    }
+    return end_batch(r, done, credits);
+  }
+
+  RK_HD uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
+    b_.in_hand = nullptr;
+    if (credits > 0 || r.in_cycle) {
+      // A message from inside brought one credit; one from outside, cycle_max. What it put on the
+      // cycle keeps one each.
+      uint64_t held = credits > 0 ? credits : done;
+      b_.credits_back += held > cycle_emitted_ ? held - cycle_emitted_ : 0;
+      cycle_emitted_ = 0;
+    }
+    last_ = &r;
+    return done;
+  }
+
+  // One message. False: it paused in the middle of visiting the keys.
+  RK_HD bool handle(InRing& r, MessageHeader& h) {
+    b_.in_hand = &h;
+    uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h.message_type);
+    if (!b_.visiting) {
+      if (RK_UNLIKELY(h.deadline != 0 && h.deadline < b_.now_us)) {
+        refuse(r, h, index, Reason::DeadlinePassed);
+        return true;
+      }
+      count(&r.counters->delivered, 1);
+      if (h.hlc >= b_.hlc) b_.hlc = h.hlc + 1;
+    }
+    const void* payload = payload_of(&h);
+    if constexpr (kKeyed) {
+      const KeySpec& spec = b_.accept_keys[index];
+      if (spec.size == 0) return visit_keys(h, index, payload);
+      Ctx ctx(b_, &h);
+      Key key;
+      read_key(spec, payload, key);
+      ctx.key_entry_ = b_.keys.find_or_insert(key);
+      if (RK_UNLIKELY(ctx.key_entry_ == KeyTable::kNone))
+        ctx.set_failed(Reason::KeysFull, nullptr);
+      else
+        call(ctx, index, *static_cast<State*>(b_.keys.state(ctx.key_entry_)), payload);
+      commit(ctx, h, index, payload);
+    } else {
+      Ctx ctx(b_, &h);
+      call(ctx, index, *static_cast<State*>(b_.state), payload);
+      commit(ctx, h, index, payload);
+    }
+    record(h.hlc);
+    return true;
+  }
+
+  // Up to one message per thread: each thread handles its own, equal keys take turns in the order
+  // of the messages, and what the threads ask for happens in that order too.
+  RK_HD uint32_t handle_on_threads(InRing& r, uint32_t n) {
+    constexpr uint32_t kMost = 1024;
+    struct Slot {
+      MessageHeader* header;
+      uint32_t index;
+      uint32_t entry;  // of the key; rank where there is none
+      uint32_t round;
+      uint32_t recorded;
+      Reason reason;
+    };
+    n = min_of(n, kMost);
+    Slot slots[kMost];
+    uint32_t taken = 0;
+    uint32_t rounds = 0;
+    if (r.kind == RingKind::Mpmc && r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+    uint32_t here = r.kind == RingKind::Spsc ? n : min_of(n, r.taken);
+    for (uint32_t i = 0; i < here; ++i) {
+      MessageHeader* h = r.kind == RingKind::Spsc ? r.spsc.ring.slot(r.spsc.head + i)
+                                                  : r.mpmc.ring.slot(r.taken_first + i);
+      uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h->message_type);
+      bool alone = (h->deadline != 0 && h->deadline < b_.now_us) ||
+                   (kKeyed && b_.accept_keys[index].size == 0) || b_.visiting;
+      if (alone) break;
+      Slot& slot = slots[taken];
+      slot = {h, index, i, 0, 0, Reason::None};
+      if constexpr (kKeyed) {
+        Key key;
+        read_key(b_.accept_keys[index], payload_of(h), key);
+        slot.entry = b_.keys.find_or_insert(key);
+        if (slot.entry == KeyTable::kNone) slot.reason = Reason::KeysFull;
+        for (uint32_t j = 0; j < taken; ++j)
+          if (slots[j].entry == slot.entry) slot.round = max_of(slot.round, slots[j].round + 1);
+      }
+      rounds = max_of(rounds, slot.round + 1);
+      ++taken;
+      count(&r.counters->delivered, 1);
+      if (h->hlc >= b_.hlc) b_.hlc = h->hlc + 1;
+    }
+    if (taken == 0) {  // a message that needs the whole block
+      MessageHeader* h =
+          r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
+      if (handle(r, *h)) pop(r, 1);
+      return b_.visiting ? n : 1;
+    }
+    b_.in_hand = slots[0].header;
+    struct Failure {
+      Reason reason;
+      char detail[104];
+    };
+    struct Shared {
+      Step* step;
+      Slot* slots;
+      Failure* failures;
+      uint32_t n;
+      uint32_t round;
+    };
+    Failure failures[kMost];
+    Shared shared{this, slots, failures, taken, 0};
+    for (; shared.round < rounds; ++shared.round) {
+      b_.host->run_team(
+          &b_,
+          [](void* argument, uint32_t rank) {
+            Shared& s = *static_cast<Shared*>(argument);
+            if (rank >= s.n || s.slots[rank].round != s.round) return;
+            s.step->handle_alone(s.slots[rank].header, s.slots[rank].index, s.slots[rank].entry,
+                                 rank, s.slots[rank].reason, s.slots[rank].recorded,
+                                 s.failures[rank].reason, s.failures[rank].detail);
+          },
+          &shared);
+    }
+    for (uint32_t i = 0; i < taken; ++i) {
+      Slot& slot = slots[i];
+      Ctx ctx(b_, slot.header);
+      ctx.key_entry_ = slot.entry;
+      if (failures[i].reason != Reason::None) {
+        ctx.set_failed(failures[i].reason, failures[i].detail);
+      } else {
+        const unsigned char* from = b_.records + static_cast<uint64_t>(i) * b_.record_bytes;
+        ctx.replay(from, from + slot.recorded);
+      }
+      commit(ctx, *slot.header, slot.index, payload_of(slot.header));
+      record(slot.header->hlc);
+    }
+    pop(r, taken);
+    return taken;
+  }
+
+  // Runs on one of the block's threads: touches nothing of the block but its records and State.
+  RK_HD void handle_alone(MessageHeader* h, uint32_t index, uint32_t entry, uint32_t rank,
+                          Reason reason, uint32_t& recorded, Reason& failed, char* detail) {
+    Ctx ctx(b_, h, rank);
+    ctx.key_entry_ = entry;
+    unsigned char* records = b_.records + static_cast<uint64_t>(rank) * b_.record_bytes;
+    ctx.record_ = records;
+    ctx.record_end_ = records + b_.record_bytes;
+    if (reason != Reason::None)
+      ctx.set_failed(reason, nullptr);
+    else if constexpr (kKeyed)
+      call(ctx, index, *static_cast<State*>(b_.keys.state(entry)), payload_of(h));
+    else
+      call(ctx, index, *static_cast<State*>(b_.state), payload_of(h));
+    recorded = static_cast<uint32_t>(ctx.record_ - records);
+    failed = ctx.reason_;
+    copy_bytes(detail, ctx.detail_, sizeof ctx.detail_);
+  }
+
+  RK_HD void pop(InRing& r, uint32_t n) {
+    for (uint32_t i = 0; i < n; ++i) {
+      if (r.kind == RingKind::Spsc) {
+        r.spsc.pop();
+      } else {
+        r.mpmc.release(r.taken_first++);
+        --r.taken;
+      }
+    }
+  }
+
+  // A message without a key: once per key present, in the order in which they came. The first
+  // failure fails the message; keys before it keep what they did.
+  RK_HD bool visit_keys(MessageHeader& h, uint32_t index, const void* payload) {
+    if (!b_.visiting) {
+      b_.visiting = true;
+      b_.key_cursor = 0;
+    }
+    bool failed = false;
+    for (; b_.key_cursor < b_.keys.count && !failed; ++b_.key_cursor) {
+      if (make_room(1) == 0) return false;
+      Ctx ctx(b_, &h);
+      ctx.key_entry_ = b_.key_cursor;
+      call(ctx, index, *static_cast<State*>(b_.keys.state(b_.key_cursor)), payload);
+      failed = ctx.failed();
+      if (failed)
+        commit(ctx, h, index, payload);
+      else
+        keep(ctx, h);
+    }
+    if (!failed) settle(h);
+    b_.visiting = false;
+    record(h.hlc);
+    return true;
+  }
+
+  RK_HD uint32_t accept_index(uint16_t type) const {
+    for (uint32_t i = 0; i < b_.accept_count; ++i)
+      if (b_.accept_types[i] == type) return i;
+    return 0;  // edges are type-checked
+  }
+
+  RK_HD void call(Ctx& ctx, uint32_t index, State& state, const void* payload) {
+    call_on(ctx, index, state, payload, Accepted{});
+  }
+  template <class... M>
+  RK_HD void call_on(Ctx& ctx, uint32_t index, State& state, const void* payload, Accepts<M...>) {
+    uint32_t i = 0;
+    (void)i;
+    ((i++ == index ? call_one<M>(ctx, state, payload) : void()), ...);
+  }
+  template <class M>
+  RK_HD void call_one(Ctx& ctx, State& state, const void* payload) {
+    const M& message = *static_cast<const M*>(payload);
+    guarded(ctx, [&](Ctx& c) {
+      if constexpr (requires { H::on_message(c, state, message); })
+        H::on_message(c, state, message);
+      else
+        H::on_message(c, message);
+    });
+  }
+
+  // Runs the body on every thread of the block where the handler is collective, and turns what it
+  // throws into a failed message.
+  template <class F>
+  RK_HD void guarded(Ctx& ctx, F&& body) {
+    if constexpr (Ctx::collective()) {
+      if (b_.threads > 1) return guarded_team(ctx, body);
+    }
+    catching(ctx, body);
+  }
+
+  template <class F>
+  RK_HD static void catching(Ctx& ctx, F&& body) {
+#if defined(__CUDACC__)
+    body(ctx);
+#else
+    try {
+      body(ctx);
+    } catch (const std::exception& error) {
+      ctx.reason_ = Reason::None;
+      ctx.set_failed(Reason::Threw, error.what());
+    } catch (...) {
+      ctx.reason_ = Reason::None;
+      ctx.set_failed(Reason::Threw, "something that is no std::exception");
+    }
+#endif
+  }
+
+  template <class F>
+  RK_HD void guarded_team(Ctx& ctx, F& body) {
+    struct Job {
+      Ctx* leader;
+      F* body;
+      uint32_t failed_rank;
+    } job{&ctx, &body, 0};
+    b_.host->run_team(
+        &b_,
+        [](void* argument, uint32_t rank) {
+          Job& j = *static_cast<Job*>(argument);
+          if (rank == 0) return catching(*j.leader, *j.body);
+          Ctx mine(j.leader->b_, j.leader->in_, rank);
+          mine.key_entry_ = j.leader->key_entry_;
+          catching(mine, *j.body);
+          // The leader's context belongs to the leader; a follower's failure is told through a
+          // word.
+          if (mine.failed()) store_release(&j.failed_rank, rank);
+        },
+        &job);
+    if (load_acquire(&job.failed_rank) != 0 && !ctx.failed())
+      ctx.set_failed(Reason::Threw, "a thread of the block threw");
+  }
+
+  // --- the end of a message
+
+  RK_HD void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
+    if (RK_LIKELY(!ctx.failed())) {
+      keep(ctx, h);
+      settle(h);
+      return;
+    }
+    take_back(b_);
+    append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.reason_,
+                       ctx.detail_);
+    complete_request(b_, h, Completion::Failed, ctx.reason_, ctx.detail_);
+    count(&b_.counters->failed, 1);
+    ++b_.finished;
+    settled_ = false;
+  }
+
+  // What the call emitted stays.
+  RK_HD void keep(Ctx& ctx, MessageHeader& h) {
+    b_.undo_count = 0;
+    cycle_emitted_ += b_.cycle_emitted;
+    b_.cycle_emitted = 0;
+    if (ctx.unasked_ > 0) count(&b_.counters->unasked, ctx.unasked_);
+    if (RK_LIKELY(h.correlation_id == 0)) return;
+    if (ctx.replied_) {
+      using R = typename traits::ReplyOf<H>::Type;
+      complete_request(b_, h, Completion::Reply, Reason::None, nullptr, 0, b_.reply_buffer,
+                       sizeof(R));
+      settled_ = true;
+    } else if (ctx.forwarded_) {
+      if (ctx.refused_ != Reason::None)
+        complete_request(b_, h, Completion::Failed, ctx.refused_, nullptr);
+      settled_ = true;
+    }
+  }
+
+  RK_HD void settle(MessageHeader& h) {
+    if (RK_UNLIKELY(h.correlation_id != 0) && !settled_)
+      complete_request(b_, h, Completion::NoReply, Reason::None, nullptr);
+    settled_ = false;
+    count(&b_.counters->handled, 1);
+    ++b_.finished;
+  }
+
+  // Refuses a message before it is delivered.
+  RK_HD void refuse(InRing& r, MessageHeader& h, uint32_t index, Reason reason) {
+    append_dead_letter(b_, h, payload_of(&h), accept_size(index), r.edge, reason, nullptr);
+    complete_request(b_, h, Completion::Failed, reason, nullptr);
+    count(&r.counters->failed, 1);
+    ++b_.finished;
+  }
+
+  RK_HD uint32_t accept_size(uint32_t index) const { return size_of_accepted(index, Accepted{}); }
+  template <class... M>
+  RK_HD static uint32_t size_of_accepted(uint32_t index, Accepts<M...>) {
+    uint32_t i = 0;
+    uint32_t size = 0;
+    ((i++ == index ? void(size = static_cast<uint32_t>(sizeof(M))) : void()), ...);
+    (void)i;
+    return size;
+  }
+
+  // Flushes, then gives the slots of the last batch back: children are visible before their parent
+  // is finished. False: a waiting edge is full.
+  RK_HD bool finish_batch() {
+    bool flushed = flush(b_);
+    if (last_ != nullptr) {
+      if (last_->kind == RingKind::Spsc) last_->spsc.release();
+      if (room_was_wanted(last_->ring()))
+        for (uint32_t i = 0; i < last_->sender_count; ++i) wake(b_, *last_->senders[i], kRoom);
+      last_ = nullptr;
+      finish_latency();
+    }
+    return_credits(b_);
+    return flushed;
+  }
+
+  // --- latency: one look at the clock per batch, one record per run of equal stamps
+
+  RK_HD void record(uint64_t hlc) {
+    if (run_count_ > 0 && runs_[run_count_ - 1].hlc == hlc) {
+      ++runs_[run_count_ - 1].n;
+      return;
+    }
+    if (run_count_ == kRuns) finish_latency();
+    runs_[run_count_++] = {hlc, 1};
+  }
+  RK_HD void finish_latency() {
+    b_.now_us = b_.host->now_us(b_.host->context);
+    for (uint32_t i = 0; i < run_count_; ++i) {
+      uint64_t sent = hlc_microseconds(runs_[i].hlc);
+      b_.counters->latency.record(b_.now_us > sent ? b_.now_us - sent : 0, runs_[i].n);
+    }
+    run_count_ = 0;
+  }
+
+  // --- on_start, on_poll, on_stop
+
+  // Calls one of the three; what it emits is kept, a failure becomes a dead letter without payload.
+  template <class F>
+  RK_HD bool call_hook(uint32_t key_entry, F&& body) {
+    uint32_t credits = 0;
+    if (b_.credits != nullptr && b_.cycle_max > 0) {
+      if (take_credits(1) == 0) return false;
+      credits = b_.cycle_max;
+    }
+    Ctx ctx(b_, nullptr);
+    ctx.key_entry_ = key_entry;
+    guarded(ctx, body);
+    MessageHeader header{};
+    if (ctx.failed()) {
+      take_back(b_);
+      header.hlc = b_.hlc;
+      append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
+      count(&b_.counters->failed_hooks, 1);
+    } else {
+      keep(ctx, header);
+    }
+    if (credits > 0) {
+      b_.credits_back += credits > cycle_emitted_ ? credits - cycle_emitted_ : 0;
+      cycle_emitted_ = 0;
+    }
+    return true;
+  }
+
+  RK_HD bool start() {
+    if constexpr (kHasStart) {
+      if (make_room(1) == 0) return false;
+      bool called = call_hook(0, [&](Ctx& c) {
+        if constexpr (requires(State & s) { H::on_start(c, s); })
+          H::on_start(c, *static_cast<State*>(b_.state));
+        else
+          H::on_start(c);
+      });
+      if (!called) return false;
+    }
+    b_.started = true;
+    b_.polling = kHasPoll;
+    return finish_batch();
+  }
+
+  RK_HD StepResult poll(uint32_t budget, StepResult result) {
+    while (result.handled < budget) {
+      if (make_room(1) == 0) {
+        finish_batch();
+        result.status = StepStatus::Blocked;
+        return result;
+      }
+      bool more = false;
+      bool called = call_hook(0, [&](Ctx& c) {
+        if constexpr (requires(State & s) { H::on_poll(c, s); })
+          more = H::on_poll(c, *static_cast<State*>(b_.state));
+        else
+          more = H::on_poll(c);
+      });
+      if (!called) {
+        finish_batch();
+        result.status = StepStatus::Blocked;
+        return result;
+      }
+      ++result.handled;
+      if (!more) {
+        b_.polling = false;
+        break;
+      }
+    }
+    result.status =
+        finish_batch() ? (b_.polling ? StepStatus::More : StepStatus::Idle) : StepStatus::Blocked;
+    return result;
+  }
+
+  RK_HD bool stop() {
+    if constexpr (kHasStop) {
+      uint32_t calls = kKeyed ? b_.keys.count : 1;
+      for (; b_.key_cursor < calls; ++b_.key_cursor) {
+        bool called = make_room(1) > 0 && call_hook(b_.key_cursor, [&](Ctx& c) {
+                        if constexpr (requires(State & s) { H::on_stop(c, s); })
+                          H::on_stop(c, kKeyed ? *static_cast<State*>(b_.keys.state(b_.key_cursor))
+                                               : *static_cast<State*>(b_.state));
+                        else
+                          H::on_stop(c);
+                      });
+        if (!called) {
+          finish_batch();
+          return false;
+        }
+      }
+    }
+    if (!finish_batch()) return false;
+    b_.stopped = true;
+    return true;
+  }
+
+  static constexpr uint32_t kRuns = 16;
+  struct Run {
+    uint64_t hlc;
+    uint64_t n;
+  };
+
+  Block& b_;
+  InRing* last_ = nullptr;     // its slots are to be given back
+  InRing* current_ = nullptr;  // being handled
+  uint64_t cycle_emitted_ = 0;
+  bool settled_ = false;
+  bool starved_ = false;  // no credits: only messages from inside the cycle are taken
+  uint32_t run_count_ = 0;
+  Run runs_[kRuns];
+};
+
+}  // namespace ringkernel
