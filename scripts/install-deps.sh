@@ -6,7 +6,7 @@ set -eu
 build="g++ cmake ninja-build pkg-config
   libcli11-dev libexpected-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev
   nlohmann-json3-dev prometheus-cpp-dev"
-test="bats clang-format clang-tidy doctest-dev git jq mandoc mawk python3 spin"
+test="bats clang-format clang-tidy doctest-dev jq mandoc mawk python3 spin"
 
 case "${1:-build}" in
   build) wanted=$build ;;
