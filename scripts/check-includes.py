@@ -38,6 +38,9 @@ HOMES = {
 SYSTEM = {"sys", "linux", "netinet", "arpa", "net", "asm"}
 FORBIDDEN = {"cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "nvrtc.h"}  # opened with dlopen
 
+# Namespaces of the same libraries: a public header must not show them either.
+FOREIGN_NAME = re.compile(r"\b(CLI|YAML|fmt|nlohmann|prometheus|simdjson|spdlog|tl)::")
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 SOURCES = {".hpp", ".h", ".cpp", ".cu"}
 
@@ -107,6 +110,12 @@ class Tree:
                 self.check_foreign(path, line, room, public, name)
             else:
                 self.complain(path, line, f'"{name}" is no file of this project')
+
+        if public and path.name != "error.hpp":
+            text = path.read_text(encoding="utf-8")
+            for match in FOREIGN_NAME.finditer(text):
+                line = text.count("\n", 0, match.start()) + 1
+                self.complain(path, line, f"a public header shows {match[0]}, not Result")
 
     def check_own(self, path, line, room, public, name, target):
         if room == "tests":

@@ -39,7 +39,7 @@ suite() {  # PRESET: configures, builds, tests, and adds to the summary
     return
   fi
   ctest --test-dir "$(folder "$preset")" --parallel "$(nproc)" --output-on-failure \
-    --no-tests=error 2>&1 | tee "$log" || true
+    --no-tests=error --timeout 600 2>&1 | tee "$log" || true
   summary=$(grep -E '^[0-9]+% tests passed, ' "$log" || true)
   if [ -z "$summary" ]; then
     lines+=("$preset: no tests ran")

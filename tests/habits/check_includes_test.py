@@ -11,9 +11,9 @@ CHECK = Path(__file__).resolve().parents[2] / "scripts" / "check-includes.py"
 
 
 class CheckIncludes(unittest.TestCase):
-    def check(self, **files):
+    def check(self, tree):
         with tempfile.TemporaryDirectory() as top:
-            for name, include in files["tree"].items():
+            for name, include in tree.items():
                 path = Path(top) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("".join(f"#include {i}\n" for i in include.split()))
@@ -23,7 +23,7 @@ class CheckIncludes(unittest.TestCase):
             return done.returncode, done.stdout
 
     def refused(self, tree, *said):
-        code, out = self.check(tree=tree)
+        code, out = self.check(tree)
         self.assertEqual(code, 1, out)
         for words in said:
             self.assertIn(words, out)
@@ -111,6 +111,17 @@ class CheckIncludes(unittest.TestCase):
         code, _ = self.check(tree={"lib/include/ringkernel/error.hpp": "<tl/expected.hpp>"})
         self.assertEqual(code, 0)
         self.refused({"lib/src/core/a.cpp": "<tl/expected.hpp>"}, "outside its home")
+
+    def test_a_public_header_shows_no_foreign_type(self):
+        with tempfile.TemporaryDirectory() as top:
+            path = Path(top) / "lib/include/ringkernel/a.hpp"
+            path.parent.mkdir(parents=True)
+            path.write_text("namespace ringkernel {\ntl::expected<int, int> f();\n}\n")
+            done = subprocess.run(
+                [sys.executable, CHECK, top], capture_output=True, text=True, check=False
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("a.hpp:2: a public header shows tl::", done.stdout)
 
     def test_a_file_that_is_not_there_is_named(self):
         self.refused({"lib/src/core/a.cpp": '"gone.hpp"'}, '"gone.hpp" is no file of this project')
