@@ -9,6 +9,7 @@ setup() {
   export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
   export XDG_CACHE_HOME=${RK_CACHE:-$BATS_FILE_TMPDIR/cache}
   export NO_COLOR=1
+  unset RINGK_RUNTIME_DIR RINGK_STATE_DIR
   mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME" "$XDG_CACHE_HOME" "$BATS_TEST_TMPDIR/work"
   cd "$BATS_TEST_TMPDIR/work"
   started=()
