@@ -173,7 +173,7 @@ class Engine {
 
   // --- looking
   Node* find(std::string_view name) const;
-  std::vector<Node*> nodes() const;
+  std::vector<Node*> nodes() const;  // without the host
   std::vector<Edge*> edges() const;
   uint64_t memory_bytes() const;  // committed by rings and state tables
   uint32_t workers() const;
@@ -186,7 +186,7 @@ class Engine {
   std::unique_ptr<EngineImpl> impl_;
 };
 
-enum class NodeKind : uint8_t { Kernel, Input, Output, DeadLetters };
+enum class NodeKind : uint8_t { Kernel, Input, Output, DeadLetters, Host };
 
 // A kernel, an input or an output. Lives as long as the engine.
 class Node {
@@ -228,6 +228,9 @@ struct InputMessage {
 // REQUIRES: ensure_room() said yes for it. Visible after flush_input().
 void emit(Block& input, const InputMessage& message);
 void flush_input(Block& input);  // publishes; sets the batch's clock
+
+// The block whose step the calling thread runs, or null. Safe in a signal handler.
+const Block* current_block();
 
 // Calls `use` for up to `most` messages that wait at an output, oldest of each edge first, then
 // frees their slots. `use` may return false to stop before this message (it stays).

@@ -159,7 +159,6 @@ struct OutEdge {
   uint32_t staged = 0;
   uint32_t flushed = 0;
   SendCounters* counters = nullptr;
-  uint64_t blocked_since_us = 0;
 
   RK_HD MessageHeader* staged_slot(uint32_t i) const {
     return reinterpret_cast<MessageHeader*>(staging + static_cast<uint64_t>(i) * staging_stride);
@@ -224,6 +223,7 @@ struct Block {
   uint32_t next_steal = 0;
   Block** siblings = nullptr;  // whom to wake when the own inbox is past share_threshold
   uint32_t sibling_count = 0;
+  uint32_t next_sibling = 0;
   uint32_t steal_threshold = 0;  // 0: no stealing
   uint32_t share_threshold = 0;
   uint32_t max_steal_batch = 0;
@@ -240,6 +240,8 @@ struct Block {
   uint32_t touched_count = 0;
   Block** woken = nullptr;  // receivers to put in a run queue after the step
   uint32_t woken_count = 0;
+  OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
+  uint64_t blocked_since_us = 0;
   bool staged = false;      // an Mpmc edge still holds staged messages
   void* scratch = nullptr;  // room for the largest payload: Context::begin()
   unsigned char* records =

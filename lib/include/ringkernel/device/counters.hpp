@@ -49,6 +49,7 @@ struct BlockCounters {
   uint64_t dead_letters;
   uint64_t failed_hooks;  // on_start, on_stop or on_poll that failed
   uint64_t stolen;        // messages taken from siblings
+  uint64_t polls_left;    // 1: on_poll has more
   LatencyHistogram latency;
 };
 
@@ -58,12 +59,14 @@ struct SendCounters {
   uint64_t dropped;
   uint64_t failed;
   uint64_t waited_us;  // time the sender stood blocked on this edge
+  uint64_t staged;     // now: offered, and waiting at the sender for a slot
 };
 
 // Writer: the receiving block.
 struct ReceiveCounters {
   alignas(RK_CACHE_LINE) uint64_t delivered;  // given to the handler
   uint64_t failed;  // deadline passed on arrival, receiver terminated or deactivated
+  uint64_t taken;   // now: claimed from a shared ring and not yet given to the handler
 };
 
 }  // namespace ringkernel

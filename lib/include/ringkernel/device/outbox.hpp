@@ -56,6 +56,18 @@ RK_HD void push_undo(Block& b, Undo::Kind kind, OutEdge* edge, Link* link) {
   b.undo[b.undo_count++] = {kind, edge, link};
 }
 
+// The block found no room on an edge, and later tries again.
+RK_HD void begin_waiting(Block& b, OutEdge* edge) {
+  b.blocked_on = edge;
+  b.blocked_since_us = b.now_us;
+}
+RK_HD void end_waiting(Block& b) {
+  if (b.blocked_on == nullptr) return;
+  if (b.now_us > b.blocked_since_us)
+    count(&b.blocked_on->counters->waited_us, b.now_us - b.blocked_since_us);
+  b.blocked_on = nullptr;
+}
+
 // Writes a dead letter behind the published cursor. REQUIRES: room for it was made sure of.
 RK_HD void append_dead_letter(Block& b, const MessageHeader& header, const void* payload,
                               uint32_t payload_size, uint32_t edge, Reason reason,
@@ -352,6 +364,7 @@ RK_HD bool flush(Block& b) {
         all = false;
         b.staged = true;
       }
+      store_relaxed(&e.counters->staged, static_cast<uint64_t>(e.staged - e.flushed));
     }
   }
   for (uint32_t i = 0; i < b.touched_count; ++i) {  // dead letters of the staged

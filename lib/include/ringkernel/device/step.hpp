@@ -36,6 +36,7 @@ class Step {
   RK_HD StepResult run(uint32_t budget) {
     b_.now_us = b_.host->now_us(b_.host->context);
     b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
+    end_waiting(b_);
     StepResult result;
     if (b_.staged && !flush(b_)) return {StepStatus::Blocked, 0};
     if (!b_.started) {
@@ -147,6 +148,7 @@ class Step {
     if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
     ask_for_room(*full);
     n = room_for_messages(b_, wanted, full, edge);
+    if (n == 0) begin_waiting(b_, edge);
     return n;
   }
 
@@ -211,6 +213,13 @@ class Step {
 
   RK_HD uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
+    if (r.kind == RingKind::Mpmc) {
+      store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
+      if (b_.sibling_count > 0 && r.mpmc.depth() > b_.share_threshold) {
+        wake(b_, *b_.siblings[b_.next_sibling], kRoom);
+        b_.next_sibling = b_.next_sibling + 1 == b_.sibling_count ? 0 : b_.next_sibling + 1;
+      }
+    }
     if (credits > 0 || r.in_cycle) {
       // A message from inside brought one credit; one from outside, cycle_max. What it put on the
       // cycle keeps one each.
@@ -640,6 +649,7 @@ class Step {
       ++result.handled;
       if (!more) {
         b_.polling = false;
+        store_release(&b_.counters->polls_left, uint64_t{0});
         break;
       }
     }

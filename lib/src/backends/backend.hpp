@@ -1,0 +1,78 @@
+// What runs blocks. This is the specification that the author of a backend follows; the behaviour
+// suite in tests/backend runs against each.
+//
+// A block is a frame (device/block.hpp) whose rings, counters and state the engine has laid out. A
+// backend
+//   1. runs a block's step when its signal is raised, and never two steps of a block at once: who
+//      turns kScheduled on owns the right to hand the block to enqueue(), and the block stays owned
+//      until its step has ended and a compare-and-swap has turned the signal from kScheduled to 0;
+//   2. after each step hands every block in Block::woken to enqueue();
+//   3. runs the commands posted to a block before its next step, whatever the kernel's state; this
+//   is
+//      how the graph changes while it runs;
+//   4. runs the steps of a kernel only while it is Active or Terminating;
+//   5. keeps no message: what is not in a ring is in a handler.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "ringkernel/device/module.hpp"
+#include "ringkernel/launch_options.hpp"
+
+namespace ringkernel::backends {
+
+struct BlockOwner;
+class Team;
+
+// Something to do while a block is owned.
+struct Command {
+  std::function<void(Block&)> run;
+  std::atomic<uint32_t> done{0};
+  Command* next = nullptr;
+};
+
+// What runs a block's step; false from may_run(): the kernel is not active.
+class Stepper {
+ public:
+  virtual ~Stepper() = default;
+  virtual bool may_run() const = 0;
+  virtual StepResult step(Block& block, uint32_t budget) = 0;
+};
+
+// A block and what its backend keeps about it. Blocks of a host thread (send and receive) have no
+// stepper: being enqueued calls `notify` instead.
+struct BlockOwner {
+  Block block;
+  Stepper* stepper = nullptr;
+  std::function<void()> notify;
+  std::atomic<Command*> commands{nullptr};
+  std::atomic<uint64_t> enqueued_ns{0};
+  uint32_t budget = 64;  // messages of the next step, so that it stays near 50 us
+  Priority priority = Priority::Normal;
+  bool spins = true;           // persistent: a worker may wait for it awake
+  std::shared_ptr<Team> team;  // null: one thread
+
+  static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual ringkernel::Backend kind() const = 0;
+  virtual void start() = 0;
+  // Ends the workers; steps under way finish, what is queued stays in its rings.
+  virtual void stop() = 0;
+  // REQUIRES: the caller has just turned the block's kScheduled on.
+  virtual void enqueue(BlockOwner& owner) = 0;
+  // Where a block's handler runs on several threads.
+  virtual void attach_team(BlockOwner& owner, uint32_t threads) = 0;
+  virtual void detach_team(BlockOwner& owner) = 0;
+  // How many more (or fewer) blocks a worker may wait for awake: those of persistent kernels.
+  virtual void expect_persistent(int64_t blocks) = 0;
+  virtual uint32_t workers() const = 0;
+};
+
+}  // namespace ringkernel::backends

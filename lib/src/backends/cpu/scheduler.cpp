@@ -1,0 +1,236 @@
+#include "backends/cpu/scheduler.hpp"
+
+#include <sched.h>
+
+#include <string>
+
+#include "backends/cpu/team.hpp"
+#include "core/clock.hpp"
+
+namespace ringkernel::backends {
+namespace {
+
+constexpr uint64_t kSliceNs = 50'000;       // a block's turn
+constexpr uint64_t kStealAfterNs = 50'000;  // how long a block waits for its own worker
+constexpr uint64_t kSpinNs = 100'000;       // waking a sleeping thread takes 30 us each way
+constexpr uint64_t kNapNs = 1'000'000;      // of a parked worker while others are awake
+constexpr uint32_t kBudget = 64;
+constexpr uint32_t kInARow = 3;
+constexpr uint32_t kLocalQueue = 1024;
+
+thread_local void* this_worker = nullptr;
+thread_local const BlockOwner* this_block = nullptr;
+
+uint32_t level_of(const BlockOwner& owner) { return static_cast<uint32_t>(owner.priority); }
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+}  // namespace
+
+Scheduler::Scheduler(uint32_t workers) {
+  for (auto& queue : shared_) queue = std::make_unique<Queue>(kMaxBlocks);
+  for (uint32_t i = 0; i < workers; ++i) {
+    auto worker = std::make_unique<Worker>();
+    worker->scheduler = this;
+    worker->number = i;
+    for (auto& queue : worker->queues) queue = std::make_unique<Queue>(kLocalQueue);
+    workers_.push_back(std::move(worker));
+  }
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+    may_spin_ = workers <= static_cast<uint32_t>(CPU_COUNT(&cores));
+}
+
+Scheduler::~Scheduler() { stop(); }
+
+void Scheduler::start() {
+  awake_.store(workers());
+  for (auto& worker : workers_)
+    worker->thread = std::thread([this, w = worker.get()] { work(*w); });
+}
+
+void Scheduler::stop() {
+  stopping_.store(true);
+  for (auto& worker : workers_) {
+    while (worker->thread.joinable()) {
+      parking_.notify_all();
+      worker->thread.join();
+    }
+  }
+}
+
+const BlockOwner* Scheduler::current() { return this_block; }
+
+void Scheduler::attach_team(BlockOwner& owner, uint32_t threads) {
+  owner.block.threads = threads;
+  if (threads > 1) owner.team = std::make_shared<Team>(threads);
+}
+
+void Scheduler::detach_team(BlockOwner& owner) { owner.team.reset(); }
+
+void Scheduler::enqueue(BlockOwner& owner) {
+  if (owner.stepper == nullptr) return owner.notify();
+  owner.enqueued_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  auto* worker = static_cast<Worker*>(this_worker);
+  if (worker != nullptr && worker->scheduler == this) {
+    if (worker->queues[level_of(owner)]->push(&owner)) return;
+  }
+  shared_[level_of(owner)]->push(&owner);  // never full: it has room for every block there is
+  if (spinning_.load() == 0) parking_.notify_one();
+}
+
+BlockOwner* Scheduler::pick_shared() {
+  for (uint32_t level = kLevels; level-- > 0;)
+    if (BlockOwner* owner = shared_[level]->pop()) return owner;
+  return nullptr;
+}
+
+BlockOwner* Scheduler::pick(Worker& worker) {
+  ++worker.picks;
+  // Now and then the other way round, so that neither the shared queue nor a low priority starves.
+  if (worker.picks % 16 == 0)
+    if (BlockOwner* owner = pick_shared()) return owner;
+  bool upside_down = worker.picks % 64 == 0;
+  for (uint32_t i = 0; i < kLevels; ++i) {
+    uint32_t level = upside_down ? i : kLevels - 1 - i;
+    if (BlockOwner* owner = worker.queues[level]->pop()) return owner;
+    if (BlockOwner* owner = shared_[level]->pop()) return owner;
+  }
+  return nullptr;
+}
+
+BlockOwner* Scheduler::steal(Worker& worker) {
+  uint64_t now = 0;
+  for (uint32_t i = 1; i < workers_.size(); ++i) {
+    Worker& victim = *workers_[(worker.number + i) % workers_.size()];
+    for (uint32_t level = kLevels; level-- > 0;) {
+      const BlockOwner* head = victim.queues[level]->peek();
+      if (head == nullptr) continue;
+      if (now == 0) now = monotonic_ns();
+      uint64_t since = head->enqueued_ns.load(std::memory_order_relaxed);
+      if (now < since + kStealAfterNs) continue;
+      if (BlockOwner* owner = victim.queues[level]->pop()) return owner;
+    }
+  }
+  return nullptr;
+}
+
+bool Scheduler::anything_queued() const {
+  for (const auto& queue : shared_)
+    if (!queue->empty()) return true;
+  return false;
+}
+
+void Scheduler::work(Worker& worker) {
+  this_worker = &worker;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    BlockOwner* owner = nullptr;
+    if (worker.next != nullptr) {
+      owner = worker.next;
+      worker.next = nullptr;
+    } else {
+      worker.in_a_row = 0;
+      owner = pick(worker);
+      if (owner == nullptr) owner = steal(worker);
+      if (owner == nullptr && !wait_awake(worker, owner)) {
+        park(worker);
+        continue;
+      }
+    }
+    run(worker, *owner);
+  }
+  this_worker = nullptr;
+}
+
+// Waits for work without sleeping: one worker at a time, and only where a core is to spare.
+bool Scheduler::wait_awake(Worker& worker, BlockOwner*& found) {
+  if (!may_spin_ || persistent_.load(std::memory_order_relaxed) <= 0) return false;
+  uint32_t none = 0;
+  if (!spinning_.compare_exchange_strong(none, 1)) return false;
+  uint64_t until = monotonic_ns() + kSpinNs;
+  do {
+    for (int i = 0; i < 8; ++i) pause();
+    found = pick(worker);
+    if (found == nullptr) found = steal(worker);
+  } while (found == nullptr && !stopping_.load(std::memory_order_relaxed) &&
+           monotonic_ns() < until);
+  spinning_.store(0);
+  // Whoever enqueued while we were spinning relied on us.
+  if (anything_queued()) parking_.notify_one();
+  return found != nullptr;
+}
+
+void Scheduler::park(Worker& worker) {
+  // While others are awake, a nap: a long handler could hold blocks that are queued behind it.
+  bool last = awake_.fetch_sub(1) == 1;
+  parking_.wait(
+      [&] {
+        if (stopping_.load() || anything_queued()) return true;
+        for (const auto& queue : worker.queues)
+          if (!queue->empty()) return true;
+        return false;
+      },
+      last ? 0 : kNapNs);
+  awake_.fetch_add(1);
+}
+
+void Scheduler::run(Worker& worker, BlockOwner& owner) {
+  Block& block = owner.block;
+  this_block = &owner;
+  block.pending |= exchange(&block.signal.word, kScheduled) & ~(kScheduled | kRoom);
+  for (Command* command = owner.commands.exchange(nullptr, std::memory_order_acquire);
+       command != nullptr;) {
+    Command* following = command->next;
+    command->run(block);
+    command->done.store(1, std::memory_order_release);
+    command->done.notify_all();
+    command = following;
+  }
+  StepResult result;
+  if (owner.stepper->may_run()) {
+    uint64_t start = monotonic_ns();
+    result = owner.stepper->step(block, owner.budget);
+    uint64_t took = monotonic_ns() - start;
+    if (took > kSliceNs && result.handled > 0) {
+      uint64_t fit = result.handled * kSliceNs / took;
+      owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
+    } else if (owner.budget < kBudget) {
+      owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
+    }
+  }
+  this_block = nullptr;
+  for (uint32_t i = 0; i < block.woken_count; ++i) {
+    BlockOwner& woken = BlockOwner::of(*block.woken[i]);
+    if (worker.next == nullptr && woken.stepper != nullptr && worker.in_a_row < kInARow &&
+        woken.priority >= Priority::Normal) {
+      ++worker.in_a_row;
+      woken.enqueued_ns.store(monotonic_ns(), std::memory_order_relaxed);
+      worker.next = &woken;
+    } else {
+      enqueue(woken);
+    }
+  }
+  block.woken_count = 0;
+  bool again = result.status == StepStatus::More;
+  if (!again) {
+    uint64_t scheduled = kScheduled;
+    again = !compare_exchange(&block.signal.word, scheduled, uint64_t{0});
+  }
+  if (again) enqueue(owner);
+  // Somebody else's turn to help: what waits here has waited too long for this worker.
+  if (parking_.has_waiters() && spinning_.load(std::memory_order_relaxed) == 0) {
+    const BlockOwner* head = worker.queues[level_of(owner)]->peek();
+    if (head != nullptr &&
+        head->enqueued_ns.load(std::memory_order_relaxed) + kStealAfterNs < monotonic_ns())
+      parking_.notify_one();
+  }
+}
+
+}  // namespace ringkernel::backends

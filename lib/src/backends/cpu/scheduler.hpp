@@ -1,0 +1,72 @@
+// The CPU backend: workers that run blocks. A block runs for about 50 us at most, then the receiver
+// it has just fed (at most three in a row), then the queue in order, so that chains stay on one
+// core. A worker takes a block from another's queue only after it has waited 50 us there.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/cpu/event_count.hpp"
+#include "backends/cpu/run_queue.hpp"
+
+namespace ringkernel::backends {
+
+class Scheduler final : public Backend {
+ public:
+  static constexpr uint32_t kMaxBlocks = 65536;  // of one runtime: the size of the shared queue
+
+  explicit Scheduler(uint32_t workers);
+  ~Scheduler() override;
+
+  ringkernel::Backend kind() const override { return ringkernel::Backend::Cpu; }
+  void start() override;
+  void stop() override;
+  void enqueue(BlockOwner& owner) override;
+  void attach_team(BlockOwner& owner, uint32_t threads) override;
+  void detach_team(BlockOwner& owner) override;
+  void expect_persistent(int64_t blocks) override { persistent_.fetch_add(blocks); }
+  uint32_t workers() const override { return static_cast<uint32_t>(workers_.size()); }
+
+  // The block that the calling thread runs, or null. Safe in a signal handler.
+  static const BlockOwner* current();
+
+ private:
+  static constexpr uint32_t kLevels = 4;
+  using Queue = RunQueue<BlockOwner>;
+  using Queues = std::array<std::unique_ptr<Queue>, kLevels>;
+
+  struct Worker {
+    Scheduler* scheduler = nullptr;
+    uint32_t number = 0;
+    Queues queues;
+    BlockOwner* next = nullptr;  // just fed, runs next
+    uint32_t in_a_row = 0;
+    uint32_t picks = 0;
+    std::thread thread;
+  };
+
+  void work(Worker& worker);
+  BlockOwner* pick(Worker& worker);
+  BlockOwner* pick_shared();
+  BlockOwner* steal(Worker& worker);
+  void run(Worker& worker, BlockOwner& owner);
+  bool wait_awake(Worker& worker, BlockOwner*& found);
+  void park(Worker& worker);
+  bool anything_queued() const;
+
+  std::vector<std::unique_ptr<Worker>> workers_;
+  Queues shared_;  // from threads that are no workers, and what a full queue cannot take
+  EventCount parking_;
+  std::atomic<uint32_t> awake_{0};     // workers that are not parked
+  std::atomic<uint32_t> spinning_{0};  // workers that wait awake
+  std::atomic<bool> stopping_{false};
+  std::atomic<int64_t> persistent_{0};  // blocks that may be waited for awake
+  bool may_spin_ = true;
+};
+
+}  // namespace ringkernel::backends

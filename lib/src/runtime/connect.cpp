@@ -1,0 +1,313 @@
+// Building an edge: its rings, the receiving ends, then the sending ends.
+#include <algorithm>
+
+#include "runtime/graph.hpp"
+
+namespace ringkernel::runtime {
+namespace {
+
+constexpr uint32_t kBatch = 64;
+
+bool strategy_is(const GraphNode& node, SchedulerStrategy strategy) {
+  return node.options_.scheduler && node.options_.scheduler->strategy == strategy;
+}
+
+struct Plan {
+  std::vector<MessageInfo> types;      // what travels
+  std::vector<uint32_t> sender_ports;  // the port of each type
+  uint32_t payload_size = 0;
+  uint32_t capacity = 0;
+  uint32_t levels = 1;
+  uint32_t receivers = 1;
+  uint32_t senders = 1;
+  bool shared_inbox = false;
+  RingKind kind = RingKind::Spsc;
+};
+
+uint32_t accept_of(const GraphNode& node, const MessageInfo& type) {
+  for (uint32_t i = 0; i < node.module_->accept_count; ++i)
+    if (node.module_->accepts[i].fingerprint == type.fingerprint) return i;
+  return InRing::kByType;
+}
+
+Result<Plan> make_plan(const EdgeSpec& spec, GraphNode* from, GraphNode* to) {
+  Plan plan;
+  uint32_t max = 1;
+  if (from->kind_ == NodeKind::Input) {
+    for (uint32_t i = 0; i < from->types_.size(); ++i) {
+      if (to->module_ != nullptr && accept_of(*to, from->types_[i]) == InRing::kByType) continue;
+      plan.types.push_back(from->types_[i]);
+      plan.sender_ports.push_back(i);
+    }
+  } else if (from->module_ != nullptr) {
+    const HandlerModule& m = *from->module_;
+    if (spec.port > m.port_count)
+      return fail(ErrorCode::ValidationError, "'" + from->name_ + "' has no such port", spec.id);
+    if (spec.port == m.port_count && m.reply.name == nullptr)
+      return fail(ErrorCode::ValidationError, "'" + from->name_ + "' does not reply", spec.id);
+    plan.types.push_back(spec.port == m.port_count ? m.reply : m.ports[spec.port].message);
+    plan.sender_ports.push_back(spec.port);
+    if (spec.port < m.port_count) max = m.ports[spec.port].max;
+  }
+  if (to->kind_ == NodeKind::Input || to->kind_ == NodeKind::DeadLetters)
+    return fail(ErrorCode::ValidationError, "an edge cannot end at '" + to->name_ + "'", spec.id);
+  if (plan.types.empty())
+    return fail(ErrorCode::ValidationError,
+                "'" + to->name_ + "' accepts nothing that '" + from->name_ + "' sends", spec.id);
+  if (to->module_ != nullptr)
+    for (const MessageInfo& type : plan.types)
+      if (accept_of(*to, type) == InRing::kByType)
+        return fail(ErrorCode::ValidationError, "'" + to->name_ + "' does not accept " + type.name,
+                    spec.id);
+  for (const MessageInfo& type : plan.types)
+    plan.payload_size = std::max(plan.payload_size, type.size);
+  plan.senders = static_cast<uint32_t>(from->parts_.size());
+  plan.receivers = static_cast<uint32_t>(to->parts_.size());
+  plan.levels = strategy_is(*to, SchedulerStrategy::Priority) ? to->options_.scheduler->levels : 1;
+  plan.shared_inbox = strategy_is(*to, SchedulerStrategy::RoundRobin) && plan.receivers > 1;
+  bool stealing = strategy_is(*to, SchedulerStrategy::WorkStealing) && plan.receivers > 1;
+  if (plan.shared_inbox || stealing || spec.on_full == OnFull::DropOldest)
+    plan.kind = RingKind::Mpmc;
+  size_t capacity = to->options_.input_queue_capacity;
+  if (to->kind_ == NodeKind::Output) capacity = std::max<size_t>(capacity, 1);
+  if (to->kind_ == NodeKind::Output && from->module_ != nullptr)
+    capacity = from->options_.output_queue_capacity;
+  // A waiting sender makes room for a whole message before it handles it.
+  if (spec.on_full == OnFull::Wait) capacity = std::max<size_t>(capacity, max);
+  plan.capacity = round_up_to_power_of_two(capacity);
+  return plan;
+}
+
+}  // namespace
+
+Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
+  auto* from = static_cast<GraphNode*>(spec.from);
+  auto* to = static_cast<GraphNode*>(spec.to);
+  auto made = make_plan(spec, from, to);
+  if (!made) return tl::unexpected(made.error());
+  const Plan& plan = *made;
+  auto owned = std::make_unique<GraphEdge>();
+  GraphEdge& edge = *owned;
+  edge.id_ = spec.id;
+  edge.number_ = static_cast<uint32_t>(edges_.size());
+  edge.from_ = from;
+  edge.to_ = to;
+  edge.port_ = spec.port;
+  edge.payload_size_ = plan.payload_size;
+  edge.kind_ = plan.kind;
+  bool to_kernel = to->module_ != nullptr;
+  bool keyed = to_kernel && to->module_->keys != nullptr;
+  edge.keys_ = std::make_unique<KeySpec[]>(plan.types.size());
+
+  // Rings, counters
+  uint32_t ring_count = plan.kind == RingKind::Mpmc
+                            ? (plan.shared_inbox ? 1 : plan.receivers) * plan.levels
+                            : plan.receivers * plan.senders * plan.levels;
+  uint32_t stride = slot_stride(plan.payload_size);
+  for (uint32_t i = 0; i < ring_count; ++i) {
+    auto memory = allocate(ring_bytes(plan.capacity, stride), edge.memory_);
+    if (!memory) return tl::unexpected(memory.error());
+    edge.rings_.push_back(ring_at(*memory, plan.capacity, stride));
+  }
+  for (uint32_t s = 0; s < plan.senders; ++s) {
+    auto counters = allocate_one<SendCounters>(edge.memory_);
+    if (!counters) return tl::unexpected(counters.error());
+    edge.sent_.push_back(*counters);
+  }
+  for (uint32_t r = 0; r < plan.receivers; ++r) {
+    auto counters = allocate_one<ReceiveCounters>(edge.memory_);
+    if (!counters) return tl::unexpected(counters.error());
+    edge.received_.push_back(*counters);
+  }
+  auto ring_index = [&](uint32_t receiver, uint32_t sender, uint32_t level) {
+    if (plan.kind == RingKind::Mpmc)
+      return (plan.shared_inbox ? 0 : receiver) * plan.levels + level;
+    return (receiver * plan.senders + sender) * plan.levels + level;
+  };
+  std::vector<Block*>& all_senders = edge.block_lists_.emplace_back();
+  for (auto& parts : from->parts_) all_senders.push_back(&parts->owner.block);
+  std::vector<Block*>& all_receivers = edge.block_lists_.emplace_back();
+  for (auto& parts : to->parts_) all_receivers.push_back(&parts->owner.block);
+
+  // Receiving ends
+  uint16_t accept = InRing::kByType;
+  if (to_kernel && plan.types.size() == 1)
+    accept = static_cast<uint16_t>(accept_of(*to, plan.types[0]));
+  std::vector<uint64_t> bits(static_cast<size_t>(plan.receivers) * plan.senders * plan.levels);
+  for (uint32_t r = 0; r < plan.receivers; ++r) {
+    BlockParts& parts = *to->parts_[r];
+    run_on(parts.owner, [&](Block&) {
+      uint32_t ends = plan.kind == RingKind::Mpmc ? 1 : plan.senders;
+      for (uint32_t s = 0; s < ends; ++s) {
+        for (uint32_t level = 0; level < plan.levels; ++level) {
+          InRing in;
+          in.kind = plan.kind;
+          in.level = static_cast<uint8_t>(level);
+          in.accept = accept;
+          in.edge = edge.number_;
+          in.bit = static_cast<uint32_t>(parts.in.size());
+          in.counters = edge.received_[r];
+          const Ring& ring = edge.rings_[ring_index(r, s, level)];
+          if (plan.kind == RingKind::Mpmc) {
+            in.mpmc.ring = ring;
+            in.senders = all_senders.data();
+            in.sender_count = plan.senders;
+            for (uint32_t i = 0; i < plan.senders; ++i)
+              bits[(static_cast<size_t>(r) * plan.senders + i) * plan.levels + level] =
+                  ring_bit(in.bit);
+          } else {
+            in.spsc.ring = ring;
+            in.senders = &all_senders[s];
+            in.sender_count = 1;
+            bits[(static_cast<size_t>(r) * plan.senders + s) * plan.levels + level] =
+                ring_bit(in.bit);
+          }
+          parts.in.push_back(in);
+        }
+      }
+      // What a block of a work-stealing kernel may take from its siblings.
+      if (parts.owner.block.steal_threshold != 0 && plan.kind == RingKind::Mpmc &&
+          !plan.shared_inbox) {
+        for (uint32_t other = 1; other < plan.receivers; ++other) {
+          InRing in;
+          in.kind = RingKind::Mpmc;
+          in.accept = accept;
+          in.edge = edge.number_;
+          in.counters = edge.received_[r];
+          in.mpmc.ring = edge.rings_[ring_index((r + other) % plan.receivers, 0, 0)];
+          in.senders = all_senders.data();
+          in.sender_count = plan.senders;
+          parts.steal.push_back(in);
+        }
+      }
+      rebuild(parts);
+    });
+  }
+
+  // Sending ends
+  for (uint32_t s = 0; s < plan.senders; ++s) {
+    BlockParts& parts = *from->parts_[s];
+    uint32_t targets = plan.shared_inbox ? 1 : plan.receivers;
+    std::vector<Link> links(static_cast<size_t>(targets) * plan.levels);
+    for (uint32_t r = 0; r < targets; ++r) {
+      for (uint32_t level = 0; level < plan.levels; ++level) {
+        Link& link = links[r * plan.levels + level];
+        const Ring& ring = edge.rings_[ring_index(r, s, level)];
+        if (plan.kind == RingKind::Mpmc)
+          link.mpmc.ring = ring;
+        else
+          link.spsc.ring = ring;
+        link.receivers = plan.shared_inbox ? all_receivers.data() : &all_receivers[r];
+        link.receiver_count = plan.shared_inbox ? plan.receivers : 1;
+        link.next_receiver = plan.shared_inbox ? s % plan.receivers : 0;
+        // A shared inbox has the same place at each receiver only by chance: ring every bit.
+        link.bit = plan.shared_inbox
+                       ? ~(kScheduled | kRoom)
+                       : bits[(static_cast<size_t>(r) * plan.senders + s) * plan.levels + level];
+      }
+    }
+    Error failed;
+    bool ok = true;
+    run_on(parts.owner, [&](Block&) {
+      parts.links.push_back(std::move(links));
+      for (size_t t = 0; t < plan.types.size(); ++t) {
+        OutEdge e;
+        e.kind = plan.kind;
+        e.on_full = spec.on_full;
+        e.edge = edge.number_;
+        e.levels = static_cast<uint8_t>(plan.levels);
+        e.links = parts.links.back().data();
+        e.targets = targets;
+        e.next = s % targets;
+        e.counters = edge.sent_[s];
+        if (spec.route) {
+          e.route = *spec.route;
+        } else if (keyed) {
+          uint32_t index = accept_of(*to, plan.types[t]);
+          e.route = to->module_->keys[index].size > 0 ? Route::Key : Route::All;
+        }
+        if (e.route == Route::Key) {
+          edge.keys_[t] = to->module_->keys[accept_of(*to, plan.types[t])];
+          e.key = &edge.keys_[t];
+        }
+        e.block_field_offset = spec.block_field_offset;
+        e.block_field_size = spec.block_field_size;
+        OutPort& port = parts.out_ports[plan.sender_ports[t]];
+        if (plan.kind == RingKind::Mpmc) {
+          uint32_t copies = port.max * (e.route == Route::All ? targets : 1);
+          e.staging_capacity = copies * kBatch;
+          e.staging_stride = stride;
+          auto memory = allocate(static_cast<size_t>(e.staging_capacity) * stride, edge.memory_);
+          if (!memory) {
+            failed = memory.error();
+            ok = false;
+            return;
+          }
+          e.staging = static_cast<unsigned char*>(*memory);
+          e.staged_link = parts.staged_links.emplace_back(e.staging_capacity).data();
+        }
+        parts.port_edges[plan.sender_ports[t]].push_back(e);
+      }
+      rebuild(parts);
+    });
+    if (!ok) return tl::unexpected(failed);
+  }
+  edges_.push_back(std::move(owned));
+  return &edge;
+}
+
+Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credits) {
+  std::lock_guard lock(impl_->mutex_);
+  auto inside = [&](const GraphNode* node) {
+    return std::any_of(cycle.begin(), cycle.end(), [&](Node* n) { return n == node; });
+  };
+  auto pool = std::make_unique<CreditPool>();
+  pool->available = credits;
+  std::vector<Block*>& waiters = impl_->pool_waiters_.emplace_back();
+  for (Node* node : cycle)
+    for (auto& parts : static_cast<GraphNode*>(node)->parts_)
+      waiters.push_back(&parts->owner.block);
+  pool->waiters = waiters.data();
+  pool->waiter_count = static_cast<uint32_t>(waiters.size());
+  for (Node* node : cycle) {
+    auto& kernel = *static_cast<GraphNode*>(node);
+    for (auto& parts : kernel.parts_) {
+      Result<void> checked;
+      impl_->run_on(parts->owner, [&](Block& b) {
+        b.credits = pool.get();
+        for (InRing& in : parts->in) {
+          const GraphEdge& edge = *impl_->edges_[in.edge];
+          in.in_cycle = inside(edge.from_);
+          if (in.in_cycle && in.ring().capacity < credits)
+            checked = fail(ErrorCode::InvalidConfig,
+                           "the ring holds " + std::to_string(in.ring().capacity) +
+                               " messages, fewer than " + std::to_string(credits) +
+                               " credits; raise input_queue_capacity",
+                           edge.id_);
+        }
+        b.cycle_max = 0;
+        for (size_t p = 0; p < parts->port_edges.size(); ++p) {
+          for (OutEdge& e : parts->port_edges[p]) {
+            const GraphEdge& edge = *impl_->edges_[e.edge];
+            e.in_cycle = inside(edge.to_);
+            if (e.in_cycle)
+              b.cycle_max += parts->out_ports[p].max * (e.route == Route::All ? e.targets : 1);
+          }
+        }
+        if (b.cycle_max > 1)
+          checked =
+              fail(ErrorCode::InvalidConfig,
+                   "a kernel in a cycle with credits may put at most one message on it per message",
+                   kernel.name_);
+        if (b.cycle_max > credits)
+          checked = fail(ErrorCode::InvalidConfig, "too few credits for one message", kernel.name_);
+        impl_->rebuild(*parts);
+      });
+      if (!checked) return checked;
+    }
+  }
+  impl_->pools_.push_back(std::move(pool));
+  return {};
+}
+
+}  // namespace ringkernel::runtime

@@ -1,0 +1,495 @@
+#include "runtime/engine.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "backends/cpu/scheduler.hpp"
+#include "backends/cpu/team.hpp"
+#include "core/clock.hpp"
+#include "ringkernel/device/outbox.hpp"
+#include "runtime/graph.hpp"
+#include "runtime/host_port.hpp"
+
+namespace ringkernel::runtime {
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr auto kPoll = std::chrono::microseconds(200);
+
+uint32_t usable_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<uint32_t>(std::max(1, CPU_COUNT(&cores)));
+}
+
+uint64_t now_service(void*) { return wall_us(); }
+
+uint64_t lease_service(void* context, uint32_t n) {
+  return static_cast<EngineImpl*>(context)->ids_.lease(n);
+}
+
+void complete_service(void* context, const MessageHeader* request, Completion how, Reason reason,
+                      const char* detail, uint16_t, const void* payload, uint32_t size) {
+  RequestResult result;
+  result.outcome = how == Completion::Reply    ? RequestResult::Outcome::Replied
+                   : how == Completion::Failed ? RequestResult::Outcome::Failed
+                                               : RequestResult::Outcome::NoReply;
+  result.reason = reason;
+  if (detail != nullptr) result.detail = detail;
+  result.payload = {static_cast<const std::byte*>(payload), size};
+  static_cast<EngineImpl*>(context)->requests_.complete(request->reply_to, request->correlation_id,
+                                                        result);
+}
+
+void log_service(void* context, const Block* block, int level, const char* text, double value) {
+  auto* engine = static_cast<EngineImpl*>(context);
+  auto* node = static_cast<GraphNode*>(BlockOwner::of(*const_cast<Block*>(block)).stepper);
+  if (engine->log_) engine->log_(node->name(), level, text, value);
+}
+
+void run_team_service(Block* block, void (*body)(void*, uint32_t), void* argument) {
+  BlockOwner& owner = BlockOwner::of(*block);
+  owner.team->run(body, argument);
+}
+
+void sync_team_service(Block* block, uint32_t) { BlockOwner::of(*block).team->sync(); }
+
+class Discard final : public HostStep {
+ public:
+  StepStatus step(Block& block) override {
+    uint32_t n = take(block, 256, [](uint32_t, const MessageHeader&, const void*) { return true; });
+    return n == 256 ? StepStatus::More : StepStatus::Idle;
+  }
+};
+
+}  // namespace
+
+const Block* current_block() {
+  const BlockOwner* owner = backends::Scheduler::current();
+  return owner != nullptr ? &owner->block : nullptr;
+}
+
+EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
+  uint32_t workers = options.workers != 0 ? options.workers : usable_cores();
+  backend_ = std::make_unique<backends::Scheduler>(workers);
+  services_.context = this;
+  services_.now_us = now_service;
+  services_.lease_ids = lease_service;
+  services_.complete = complete_service;
+  services_.log = log_service;
+  services_.run_team = run_team_service;
+  services_.sync_team = sync_team_service;
+}
+
+EngineImpl::~EngineImpl() {
+  backend_->stop();
+  for (auto& node : nodes_)
+    for (auto& parts : node->parts_) backend_->detach_team(parts->owner);
+}
+
+void EngineImpl::ring(BlockOwner& owner, uint64_t bits) {
+  if (raise(owner.block.signal, bits)) backend_->enqueue(owner);
+}
+
+void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!started_) return f(owner.block);
+  }
+  backends::Command command;
+  command.run = std::move(f);
+  command.next = owner.commands.load(std::memory_order_relaxed);
+  while (!owner.commands.compare_exchange_weak(command.next, &command, std::memory_order_acq_rel)) {
+  }
+  ring(owner);
+  while (command.done.load(std::memory_order_acquire) == 0) command.done.wait(0);
+}
+
+Engine::Engine(std::unique_ptr<EngineImpl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<EngineImpl>(options)));
+}
+
+Result<uint16_t> Engine::register_message(const MessageInfo& message) {
+  std::lock_guard lock(impl_->mutex_);
+  return impl_->type_id(message);
+}
+
+Result<Node*> Engine::add_kernel(KernelSpec spec) {
+  std::lock_guard lock(impl_->mutex_);
+  const LaunchOptions& o = spec.options;
+  const HandlerModule* m = spec.module;
+  if (m == nullptr) return fail(ErrorCode::ValidationError, "kernel has no handler", spec.name);
+  if (m->abi != kModuleAbi || m->block_size != sizeof(Block))
+    return fail(ErrorCode::LaunchFailed,
+                "handler was compiled against another version of ringkernel", spec.name);
+  if (o.grid_size == 0 || o.block_size == 0)
+    return fail(ErrorCode::InvalidConfig, "grid_size and block_size must be at least 1", spec.name);
+  if (o.input_queue_capacity == 0 || o.output_queue_capacity == 0)
+    return fail(ErrorCode::InvalidConfig, "queue capacities must be at least 1", spec.name);
+  if (!spec.params.empty() && spec.params.size() != m->params_size)
+    return fail(ErrorCode::InvalidConfig,
+                "params have " + std::to_string(spec.params.size()) +
+                    " bytes, the handler expects " + std::to_string(m->params_size),
+                spec.name);
+  if (o.scheduler && o.scheduler->strategy == SchedulerStrategy::Priority &&
+      (o.scheduler->levels < 1 || o.scheduler->levels > 16))
+    return fail(ErrorCode::InvalidConfig, "scheduler levels must be 1 to 16", spec.name);
+  if (o.scheduler && m->keys != nullptr &&
+      (o.scheduler->strategy == SchedulerStrategy::WorkStealing ||
+       o.scheduler->strategy == SchedulerStrategy::RoundRobin))
+    return fail(ErrorCode::InvalidConfig,
+                "a keyed kernel cannot spread its messages by " +
+                    std::string(to_string(o.scheduler->strategy)),
+                spec.name);
+  bool grid = o.cooperative || m->granularity == Granularity::Grid;
+  uint32_t blocks = grid ? 1 : o.grid_size;
+  auto node = impl_->add_node(spec.name, NodeKind::Kernel, blocks, m->port_count + 1, o);
+  if (!node) return tl::unexpected(node.error());
+  GraphNode& kernel = **node;
+  kernel.module_ = m;
+  kernel.host_queues_ = spec.host_queues;
+  kernel.launched_ns_ = monotonic_ns();
+  if (auto done = impl_->lay_out_state(kernel, spec); !done) return tl::unexpected(done.error());
+  if (auto done = impl_->attach_dead_letters(kernel); !done) return tl::unexpected(done.error());
+  if (spec.host_queues)
+    if (auto done = impl_->attach_receiver(kernel); !done) return tl::unexpected(done.error());
+  ++impl_->total_launched_;
+  if (o.mode == KernelMode::Persistent) impl_->backend_->expect_persistent(blocks);
+  kernel.state_ = KernelState::Launched;
+  if (impl_->started_ && o.auto_activate) {
+    kernel.state_ = KernelState::Active;
+    for (auto& parts : kernel.parts_) impl_->ring(parts->owner);
+  }
+  return &kernel;
+}
+
+Result<Node*> Engine::add_input(std::string name, std::vector<MessageInfo> types,
+                                std::unique_ptr<HostStep> step) {
+  std::lock_guard lock(impl_->mutex_);
+  auto node = impl_->add_node(std::move(name), NodeKind::Input, 1, types.size(), {});
+  if (!node) return tl::unexpected(node.error());
+  GraphNode& input = **node;
+  input.types_ = std::move(types);
+  input.host_step_ = std::move(step);
+  BlockParts& parts = *input.parts_[0];
+  for (size_t i = 0; i < input.types_.size(); ++i) {
+    parts.out_ports[i].message_type = impl_->type_id(input.types_[i]);
+    parts.out_ports[i].payload_size = input.types_[i].size;
+  }
+  if (auto done = impl_->attach_dead_letters(input); !done) return tl::unexpected(done.error());
+  impl_->rebuild(parts);
+  input.state_ = KernelState::Active;
+  if (impl_->started_) impl_->ring(parts.owner);
+  return &input;
+}
+
+Result<Node*> Engine::add_output(std::string name, std::unique_ptr<HostStep> step,
+                                 size_t queue_capacity) {
+  std::lock_guard lock(impl_->mutex_);
+  LaunchOptions options;
+  options.input_queue_capacity = queue_capacity;
+  auto node = impl_->add_node(std::move(name), NodeKind::Output, 1, 0, options);
+  if (!node) return tl::unexpected(node.error());
+  (*node)->host_step_ = std::move(step);
+  impl_->rebuild(*(*node)->parts_[0]);
+  (*node)->state_ = KernelState::Active;
+  return *node;
+}
+
+Result<Node*> Engine::set_dead_letters(std::unique_ptr<HostStep> step) {
+  std::lock_guard lock(impl_->mutex_);
+  if (impl_->dead_letters_ != nullptr)
+    return fail(ErrorCode::InvalidConfig,
+                "dead letters are set before the first kernel is added, once");
+  auto node = impl_->add_node("dead letters", NodeKind::DeadLetters, 1, 0, {});
+  if (!node) return tl::unexpected(node.error());
+  (*node)->host_step_ = step != nullptr ? std::move(step) : std::make_unique<Discard>();
+  impl_->rebuild(*(*node)->parts_[0]);
+  (*node)->state_ = KernelState::Active;
+  impl_->dead_letters_ = *node;
+  return *node;
+}
+
+Result<Edge*> Engine::connect(const EdgeSpec& spec) {
+  std::lock_guard lock(impl_->mutex_);
+  auto edge = impl_->connect(spec);
+  if (!edge) return tl::unexpected(edge.error());
+  return *edge;
+}
+
+void Engine::set_log(std::function<void(std::string_view, int, std::string_view, double)> log) {
+  impl_->log_ = std::move(log);
+}
+
+Result<void> Engine::start() {
+  std::lock_guard lock(impl_->mutex_);
+  if (impl_->started_) return {};
+  impl_->started_ = true;
+  for (auto& node : impl_->nodes_)
+    if (node->kind_ == NodeKind::Kernel && node->options_.auto_activate &&
+        node->state_ == KernelState::Launched)
+      node->state_ = KernelState::Active;
+  impl_->backend_->start();
+  for (auto& node : impl_->nodes_)
+    for (auto& parts : node->parts_) impl_->ring(parts->owner);
+  return {};
+}
+
+namespace {
+
+Result<void> change(GraphNode& node, bool (*may)(KernelState), KernelState to, const char* verb) {
+  KernelState from = node.state_.load();
+  while (may(from))
+    if (node.state_.compare_exchange_weak(from, to)) return {};
+  return fail(ErrorCode::InvalidStateTransition,
+              std::string("cannot ") + verb + " a kernel that is " + std::string(to_string(from)) +
+                  ": no way from " + std::string(to_string(from)) + " to " +
+                  std::string(to_string(to)),
+              node.name_);
+}
+
+}  // namespace
+
+Result<void> Engine::activate(Node& kernel) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  if (auto done = change(node, can_activate, KernelState::Active, "activate"); !done) return done;
+  for (auto& parts : node.parts_) impl_->ring(parts->owner);
+  return {};
+}
+
+Result<void> Engine::deactivate(Node& kernel) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  if (auto done = change(node, can_deactivate, KernelState::Deactivated, "deactivate"); !done)
+    return done;
+  for (auto& parts : node.parts_)
+    impl_->run_on(parts->owner, [](Block&) {});  // steps under way have ended
+  return {};
+}
+
+Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  bool drains = node.state_.load() == KernelState::Active;
+  if (auto done = change(node, can_terminate, KernelState::Terminating, "terminate"); !done)
+    return done;
+  std::vector<GraphEdge*> in;
+  {
+    std::lock_guard lock(impl_->mutex_);
+    for (auto& edge : impl_->edges_)
+      if (edge->to_ == &node) in.push_back(edge.get());
+  }
+  // Senders first: each acknowledges that it will send no more.
+  for (GraphEdge* edge : in) {
+    edge->closed_ = true;
+    if (edge->kind_ == RingKind::Mpmc)
+      for (Ring& ring : edge->rings_) MpmcRing{ring}.close();
+    for (auto& parts : edge->from_->parts_)
+      impl_->run_on(parts->owner, [&](Block& block) {
+        for (uint32_t p = 0; p < block.port_count; ++p)
+          for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
+            if (block.ports[p].edges[i].edge == edge->number_)
+              block.ports[p].edges[i].closed = true;
+      });
+  }
+  uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
+  bool timed_out = false;
+  if (drains) {
+    for (auto& parts : node.parts_)
+      impl_->run_on(parts->owner, [](Block& block) { block.polling = false; });
+    auto drained = [&] {
+      for (GraphEdge* edge : in)
+        if (edge->counts().depth > 0) return false;
+      KernelCounts counts = node.counts();
+      return counts.in_hand == 0;
+    };
+    while (!drained()) {
+      if (monotonic_ns() > until) {
+        timed_out = true;
+        break;
+      }
+      std::this_thread::sleep_for(kPoll);
+    }
+    if (!timed_out) stop_kernel(node);
+  }
+  bury_backlog(node, drains ? Reason::DrainTimeout : Reason::ReceiverTerminated);
+  node.state_ = KernelState::Terminated;
+  node.ended_ns_ = monotonic_ns();
+  if (node.receiver_ != nullptr) impl_->ring(node.receiver_->waiter.owner);
+  if (node.sender_ != nullptr) impl_->ring(node.sender_->waiter.owner);
+  for (auto& parts : node.parts_) impl_->run_on(parts->owner, [](Block&) {});
+  {
+    std::lock_guard lock(impl_->mutex_);
+    if (auto it = impl_->by_name_.find(node.name_);
+        it != impl_->by_name_.end() && it->second == &node)
+      impl_->by_name_.erase(it);
+    if (node.options_.mode == KernelMode::Persistent)
+      impl_->backend_->expect_persistent(-static_cast<int64_t>(node.parts_.size()));
+  }
+  if (timed_out)
+    return fail(ErrorCode::Timeout, "kernel was terminated before it had drained", node.name_);
+  return {};
+}
+
+bool Engine::quiescent() const {
+  std::lock_guard lock(impl_->mutex_);
+  uint64_t finished = impl_->host_finished_.load();
+  for (auto& node : impl_->nodes_)
+    for (auto& parts : node->parts_) finished += load_acquire(&parts->counters->finished);
+  uint64_t created = impl_->host_created_.load();
+  for (auto& node : impl_->nodes_) {
+    for (auto& parts : node->parts_) {
+      if (node->module_ != nullptr && node->module_->has_poll && node->may_run() &&
+          load_relaxed(&parts->counters->polls_left) != 0)
+        return false;
+      created += load_acquire(&parts->counters->created);
+    }
+  }
+  return finished == created;
+}
+
+bool Engine::wait_quiescent(std::optional<nanoseconds> limit,
+                            const std::function<bool()>& cancelled) {
+  uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
+  for (;;) {
+    if (quiescent()) return true;
+    if (monotonic_ns() >= until || (cancelled && cancelled())) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void Engine::stop_sources() {
+  for (Node* node : nodes()) {
+    auto& n = static_cast<GraphNode&>(*node);
+    if (n.module_ == nullptr || !n.module_->has_poll) continue;
+    for (auto& parts : n.parts_)
+      impl_->run_on(parts->owner, [](Block& block) {
+        block.started = true;
+        block.polling = false;
+        store_release(&block.counters->polls_left, uint64_t{0});
+      });
+  }
+}
+
+void Engine::stop_kernel(Node& kernel) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  if (!node.may_run() || !node.module_->has_stop) return;
+  for (auto& parts : node.parts_)
+    impl_->run_on(parts->owner, [](Block& block) {
+      block.key_cursor = 0;
+      block.stopping = true;
+    });
+  for (auto& parts : node.parts_) {
+    impl_->ring(parts->owner);
+    while (!parts->stopped.load()) std::this_thread::sleep_for(kPoll);
+  }
+}
+
+uint64_t Engine::bury_backlog(Node& kernel, Reason reason) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  uint64_t buried = 0;
+  for (auto& parts : node.parts_) {
+    bool more = true;
+    while (more) {
+      impl_->run_on(parts->owner, [&](Block& b) {
+        more = false;
+        b.now_us = wall_us();
+        for (uint32_t r = 0; r < b.in_count && !more; ++r) {
+          InRing& in = b.in[r];
+          if (in.kind == RingKind::Mpmc && in.taken == 0)
+            in.taken = in.mpmc.take(64, in.taken_first);
+          while (!more) {
+            MessageHeader* h = nullptr;
+            if (in.kind == RingKind::Spsc) {
+              if (in.spsc.available() > 0) h = in.spsc.front();
+            } else if (in.taken > 0) {
+              h = in.mpmc.ring.slot(in.taken_first);
+            }
+            if (h == nullptr) break;
+            if (b.dead != nullptr && b.dead->spsc.room(1) == 0) {
+              more = true;
+              break;
+            }
+            uint32_t size = 0;
+            for (uint32_t a = 0; a < b.accept_count; ++a)
+              if (b.accept_types[a] == h->message_type) size = node.module_->accepts[a].size;
+            append_dead_letter(b, *h, payload_of(h), size, in.edge, reason, nullptr);
+            complete_request(b, *h, Completion::Failed, reason, nullptr);
+            count(&in.counters->failed, 1);
+            ++b.finished;
+            if (in.in_cycle) ++b.credits_back;
+            ++buried;
+            if (in.kind == RingKind::Spsc) {
+              in.spsc.pop();
+            } else {
+              in.mpmc.release(in.taken_first++);
+              if (--in.taken == 0) in.taken = in.mpmc.take(64, in.taken_first);
+            }
+          }
+          if (in.kind == RingKind::Spsc)
+            in.spsc.release();
+          else
+            store_relaxed(&in.counters->taken, uint64_t{in.taken});
+          if (room_was_wanted(in.ring()))
+            for (uint32_t i = 0; i < in.sender_count; ++i)
+              ringkernel::wake(b, *in.senders[i], kRoom);
+        }
+        b.visiting = false;
+        flush(b);
+        return_credits(b);
+      });
+      if (more) std::this_thread::sleep_for(kPoll);
+    }
+  }
+  return buried;
+}
+
+void Engine::wake(Node& node) {
+  for (auto& parts : static_cast<GraphNode&>(node).parts_) impl_->ring(parts->owner);
+}
+
+void Engine::run_on(Node& node, const std::function<void(Block&)>& f) {
+  for (auto& parts : static_cast<GraphNode&>(node).parts_) impl_->run_on(parts->owner, f);
+}
+
+RequestCounts Engine::requests() const { return impl_->requests_.counts(); }
+
+Node* Engine::find(std::string_view name) const {
+  std::lock_guard lock(impl_->mutex_);
+  auto it = impl_->by_name_.find(std::string(name));
+  return it == impl_->by_name_.end() ? nullptr : it->second;
+}
+
+std::vector<Node*> Engine::nodes() const {
+  std::lock_guard lock(impl_->mutex_);
+  std::vector<Node*> all;
+  for (auto& node : impl_->nodes_)
+    if (node->kind_ != NodeKind::Host) all.push_back(node.get());
+  return all;
+}
+
+std::vector<Edge*> Engine::edges() const {
+  std::lock_guard lock(impl_->mutex_);
+  std::vector<Edge*> all;
+  for (auto& edge : impl_->edges_) all.push_back(edge.get());
+  return all;
+}
+
+uint64_t Engine::memory_bytes() const { return impl_->arena_.committed(); }
+uint32_t Engine::workers() const { return impl_->backend_->workers(); }
+
+uint64_t Engine::dead_letters() const {
+  std::lock_guard lock(impl_->mutex_);
+  uint64_t n = 0;
+  for (auto& node : impl_->nodes_)
+    for (auto& parts : node->parts_) n += load_relaxed(&parts->counters->dead_letters);
+  return n;
+}
+
+}  // namespace ringkernel::runtime

@@ -1,0 +1,357 @@
+#include "runtime/graph.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "backends/cpu/scheduler.hpp"
+#include "core/clock.hpp"
+#include "ringkernel/device/context.hpp"
+
+namespace ringkernel::runtime {
+namespace {
+
+constexpr uint32_t kBatch = 64;  // messages per step, so also the most a step stages per edge
+constexpr uint32_t kDeadLetterRing = 256;
+
+}  // namespace
+
+uint32_t round_up_to_power_of_two(uint64_t n) {
+  return static_cast<uint32_t>(std::bit_ceil(std::max<uint64_t>(n, 1)));
+}
+
+StepResult GraphNode::step(Block& block, uint32_t budget) {
+  if (module_ == nullptr) return {host_step_->step(block), 0};
+  StepResult result = module_->run(&block, budget);
+  if (block.stopped) parts_[block.index]->stopped.store(true);
+  return result;
+}
+
+std::chrono::nanoseconds GraphNode::uptime() const {
+  uint64_t end = ended_ns_.load();
+  if (launched_ns_ == 0) return {};
+  return std::chrono::nanoseconds((end != 0 ? end : monotonic_ns()) - launched_ns_);
+}
+
+std::string GraphNode::last_error() const {
+  std::lock_guard lock(error_mutex_);
+  return error_;
+}
+
+KernelCounts GraphNode::counts() const {
+  KernelCounts counts;
+  LatencyHistogram sum{};
+  uint64_t finished = 0;
+  for (const auto& parts : parts_) {  // finished ones first: in_hand is never counted too small
+    finished += load_acquire(&parts->counters->handled) + load_acquire(&parts->counters->failed);
+  }
+  for (const auto& parts : parts_) {
+    const BlockCounters& c = *parts->counters;
+    counts.handled += load_relaxed(&c.handled);
+    counts.failed += load_relaxed(&c.failed);
+    counts.emitted += load_relaxed(&c.created);
+    counts.unasked += load_relaxed(&c.unasked);
+    counts.invocations += load_relaxed(&c.invocations);
+    counts.stolen += load_relaxed(&c.stolen);
+    counts.failed_hooks += load_relaxed(&c.failed_hooks);
+    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
+      sum.buckets[i] += load_relaxed(&c.latency.buckets[i]);
+    uint64_t n = load_relaxed(&c.latency.count);
+    if (n == 0) continue;
+    uint64_t least = load_relaxed(&c.latency.min_us);
+    if (sum.count == 0 || least < sum.min_us) sum.min_us = least;
+    sum.max_us = std::max(sum.max_us, load_relaxed(&c.latency.max_us));
+    sum.total_us += load_relaxed(&c.latency.total_us);
+    sum.count += n;
+  }
+  {
+    std::lock_guard lock(engine_->mutex_);
+    for (const auto& edge : engine_->edges_)
+      if (edge->to_ == this)
+        for (const ReceiveCounters* c : edge->received_)
+          counts.delivered += load_relaxed(&c->delivered);
+  }
+  counts.in_hand = counts.delivered > finished ? counts.delivered - finished : 0;
+  counts.keys = load_relaxed(keys_.get());
+  counts.latency.count = sum.count;
+  counts.latency.min_us = sum.min_us;
+  counts.latency.max_us = sum.max_us;
+  counts.latency.total_us = sum.total_us;
+  auto quantile = [&](double q) -> uint64_t {
+    auto rank = static_cast<uint64_t>(q * static_cast<double>(sum.count));
+    uint64_t seen = 0;
+    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+      seen += sum.buckets[i];
+      if (seen > rank) return std::min(LatencyHistogram::upper_bound(i), sum.max_us);
+    }
+    return sum.max_us;
+  };
+  counts.latency.p50_us = quantile(0.5);
+  counts.latency.p99_us = quantile(0.99);
+  counts.latency.p999_us = quantile(0.999);
+  return counts;
+}
+
+EdgeCounts GraphEdge::counts() const {
+  EdgeCounts counts;
+  for (const ReceiveCounters* c : received_) {
+    counts.delivered += load_acquire(&c->delivered);
+    counts.failed += load_acquire(&c->failed);
+    counts.depth += load_relaxed(&c->taken);
+  }
+  uint64_t waited_us = 0;
+  for (const SendCounters* c : sent_) {
+    counts.offered += load_acquire(&c->offered);
+    counts.dropped += load_relaxed(&c->dropped);
+    counts.failed += load_relaxed(&c->failed);
+    counts.depth += load_relaxed(&c->staged);
+    waited_us += load_relaxed(&c->waited_us);
+  }
+  counts.waited_s = static_cast<double>(waited_us) / 1e6;
+  for (const Ring& ring : rings_) {
+    counts.capacity += ring.capacity;
+    uint64_t head = load_acquire(&ring.control->head);
+    uint64_t tail = load_acquire(&ring.control->tail) & ~MpmcRing::kClosed;
+    counts.depth += tail > head ? tail - head : 0;
+  }
+  return counts;
+}
+
+Result<void*> EngineImpl::allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into) {
+  auto memory = arena_.allocate(bytes);
+  if (memory) into.emplace_back(*memory, bytes);
+  return memory;
+}
+
+void EngineImpl::give_back(std::vector<std::pair<void*, size_t>>& memory) {
+  for (auto [at, size] : memory) arena_.release(at, size);
+  memory.clear();
+}
+
+uint16_t EngineImpl::type_id(const MessageInfo& message) {
+  auto [it, added] =
+      types_.try_emplace(message.fingerprint, static_cast<uint16_t>(type_infos_.size() + 1));
+  if (added) type_infos_.push_back(message);
+  return it->second;
+}
+
+Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_t blocks,
+                                        size_t ports, const LaunchOptions& options) {
+  if (by_name_.contains(name))
+    return fail(ErrorCode::KernelAlreadyExists, "'" + name + "' is running already", name);
+  size_t all = blocks;
+  for (const auto& node : nodes_) all += node->parts_.size();
+  if (all > backends::Scheduler::kMaxBlocks)
+    return fail(
+        ErrorCode::LaunchFailed,
+        "more than " + std::to_string(backends::Scheduler::kMaxBlocks) + " blocks in one runtime",
+        name);
+  auto node = std::make_unique<GraphNode>();
+  node->name_ = name;
+  node->kind_ = kind;
+  node->id_ = static_cast<uint32_t>(nodes_.size()) + 1;
+  node->options_ = options;
+  node->engine_ = this;
+  node->launched_ns_ = monotonic_ns();
+  for (uint32_t i = 0; i < blocks; ++i) {
+    auto parts = std::make_unique<BlockParts>(ports);
+    BlockOwner& owner = parts->owner;
+    owner.stepper = node.get();
+    owner.priority = options.priority;
+    Block& b = owner.block;
+    b.owner = &owner;
+    b.host = &services_;
+    b.kernel = node->id_;
+    b.index = i;
+    b.blocks = blocks;
+    auto counters = allocate_one<BlockCounters>(parts->memory);
+    if (!counters) return tl::unexpected(counters.error());
+    parts->counters = b.counters = *counters;
+    node->parts_.push_back(std::move(parts));
+  }
+  GraphNode* added = node.get();
+  by_name_[name] = added;
+  nodes_.push_back(std::move(node));
+  return added;
+}
+
+Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) {
+  const HandlerModule& m = *node.module_;
+  uint32_t key_size = 0;
+  if (m.keys != nullptr)
+    for (uint32_t i = 0; i < m.accept_count; ++i) key_size = std::max(key_size, m.keys[i].size);
+  uint32_t largest = m.reply.size;
+  uint32_t record_bytes = record_size(m.reply.size);
+  for (uint32_t i = 0; i < m.port_count; ++i) {
+    largest = std::max(largest, m.ports[i].message.size);
+    record_bytes += m.ports[i].max * record_size(m.ports[i].message.size);
+  }
+  for (auto& parts : node.parts_) {
+    Block& b = parts->owner.block;
+    parts->accept_types.clear();
+    for (uint32_t i = 0; i < m.accept_count; ++i)
+      parts->accept_types.push_back(type_id(m.accepts[i]));
+    b.accept_types = parts->accept_types.data();
+    b.accept_count = m.accept_count;
+    b.accept_keys = m.keys;
+    b.keyed = m.keys != nullptr ? 1 : 0;
+    for (uint32_t i = 0; i < m.port_count; ++i) {
+      parts->out_ports[i].max = m.ports[i].max;
+      parts->out_ports[i].message_type = type_id(m.ports[i].message);
+      parts->out_ports[i].payload_size = m.ports[i].message.size;
+    }
+    if (m.reply.name != nullptr) {
+      parts->out_ports[m.port_count].message_type = type_id(m.reply);
+      parts->out_ports[m.port_count].payload_size = m.reply.size;
+    }
+    parts->params = spec.params;
+    parts->params.resize(std::max<size_t>(m.params_size, 1));
+    b.params = parts->params.data();
+    parts->scratch.resize(std::max<uint32_t>(largest, 1));
+    b.scratch = parts->scratch.data();
+    parts->reply.resize(std::max<uint32_t>(m.reply.size, 1));
+    b.reply_buffer = parts->reply.data();
+    if (m.keys != nullptr) {
+      KeyTable& table = b.keys;
+      table.capacity = static_cast<uint32_t>(spec.key_capacity);
+      table.kernel_capacity = spec.key_capacity;
+      table.kernel_keys = node.keys_.get();
+      uint32_t index = round_up_to_power_of_two(2 * spec.key_capacity);
+      table.index_mask = index - 1;
+      table.entry_stride = key_entry_stride(key_size, m.state_size);
+      table.state_offset = key_state_offset(key_size);
+      auto index_memory = allocate(sizeof(uint32_t) * index, parts->memory);
+      if (!index_memory) return tl::unexpected(index_memory.error());
+      auto entries =
+          allocate(static_cast<size_t>(table.entry_stride) * spec.key_capacity, parts->memory);
+      if (!entries) return tl::unexpected(entries.error());
+      table.index = static_cast<uint32_t*>(*index_memory);
+      table.entries = static_cast<unsigned char*>(*entries);
+    }
+    auto state = allocate(std::max<uint32_t>(m.state_size, 16), parts->memory);
+    if (!state) return tl::unexpected(state.error());
+    b.state = *state;
+    if (node.options_.shared_memory_size > 0) {
+      auto shared = allocate(node.options_.shared_memory_size, parts->memory);
+      if (!shared) return tl::unexpected(shared.error());
+      b.shared = *shared;
+      b.shared_size = static_cast<uint32_t>(node.options_.shared_memory_size);
+    }
+    uint32_t threads =
+        std::max<uint32_t>(1, std::min(node.options_.threads, node.options_.block_size));
+    backend_->attach_team(parts->owner, threads);
+    if (threads > 1 && m.granularity == Granularity::Thread) {
+      parts->records.resize(static_cast<size_t>(record_bytes) * threads + 16);
+      auto at = reinterpret_cast<uintptr_t>(parts->records.data());
+      b.records = parts->records.data() + ((16 - at % 16) % 16);
+      b.record_bytes = record_bytes;
+    }
+    if (node.options_.scheduler &&
+        node.options_.scheduler->strategy == SchedulerStrategy::WorkStealing &&
+        node.parts_.size() > 1) {
+      const SchedulerConfig& s = *node.options_.scheduler;
+      b.steal_threshold = s.steal_threshold;
+      b.share_threshold = s.share_threshold;
+      b.max_steal_batch = std::max(1U, std::min(s.max_steal_batch, kBatch));
+      b.steal_neighborhood = s.steal_neighborhood;
+    }
+    b.leveled =
+        node.options_.scheduler && node.options_.scheduler->strategy == SchedulerStrategy::Priority;
+    if (m.has_poll) parts->counters->polls_left = 1;
+  }
+  for (auto& parts : node.parts_) {
+    if (parts->owner.block.steal_threshold != 0)
+      for (auto& sibling : node.parts_)
+        if (sibling != parts) parts->siblings.push_back(&sibling->owner.block);
+    rebuild(*parts);
+  }
+  return {};
+}
+
+Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
+  if (dead_letters_ == nullptr) return {};
+  uint32_t largest = 0;
+  if (node.module_ != nullptr) {
+    for (uint32_t i = 0; i < node.module_->accept_count; ++i)
+      largest = std::max(largest, node.module_->accepts[i].size);
+    for (uint32_t i = 0; i < node.module_->port_count; ++i)
+      largest = std::max(largest, node.module_->ports[i].message.size);
+    largest = std::max(largest, node.module_->reply.size);
+  }
+  for (const MessageInfo& type : node.types_) largest = std::max(largest, type.size);
+  uint32_t stride = slot_stride(static_cast<uint32_t>(sizeof(DeadLetter)) + largest);
+  BlockParts& receiver = *dead_letters_->parts_[0];
+  for (auto& parts : node.parts_) {
+    auto memory = allocate(ring_bytes(kDeadLetterRing, stride), parts->memory);
+    if (!memory) return tl::unexpected(memory.error());
+    auto counters = allocate_one<ReceiveCounters>(parts->memory);
+    if (!counters) return tl::unexpected(counters.error());
+    Ring ring = ring_at(*memory, kDeadLetterRing, stride);
+    BlockParts* sender = parts.get();
+    sender->dead.spsc.ring = ring;
+    sender->dead_receiver = &receiver.owner.block;
+    sender->dead_sender = &sender->owner.block;
+    run_on(receiver.owner, [&](Block&) {
+      InRing in;
+      in.spsc.ring = ring;
+      in.bit = static_cast<uint32_t>(receiver.in.size());
+      in.senders = &sender->dead_sender;
+      in.sender_count = 1;
+      in.counters = *counters;
+      sender->dead.bit = ring_bit(in.bit);
+      receiver.in.push_back(in);
+      rebuild(receiver);
+    });
+    sender->dead.receivers = &sender->dead_receiver;
+    sender->dead.receiver_count = 1;
+    sender->owner.block.dead = &sender->dead;
+    rebuild(*sender);
+  }
+  return {};
+}
+
+void EngineImpl::rebuild(BlockParts& parts) {
+  Block& b = parts.owner.block;
+  size_t wakes = 8 + parts.siblings.size() + (b.dead != nullptr ? 1 : 0);
+  size_t links = b.dead != nullptr ? 1 : 0;
+  size_t undo = 0;
+  uint32_t dead_max = 1;
+  for (size_t p = 0; p < parts.out_ports.size(); ++p) {
+    OutPort& port = parts.out_ports[p];
+    port.edges = parts.port_edges[p].data();
+    port.edge_count = static_cast<uint32_t>(parts.port_edges[p].size());
+    for (OutEdge& e : parts.port_edges[p]) {
+      uint32_t copies = port.max * (e.route == Route::All ? e.targets : 1);
+      undo += 2 * static_cast<size_t>(copies);
+      links += static_cast<size_t>(e.targets) * e.levels;
+      for (uint32_t l = 0; l < e.targets * e.levels; ++l) wakes += e.links[l].receiver_count;
+      // A closed receiver makes every copy a dead letter, whatever the policy.
+      dead_max += copies;
+    }
+  }
+  for (const InRing& in : parts.in) wakes += in.sender_count;
+  for (const InRing& in : parts.steal) wakes += in.sender_count;
+  if (b.credits != nullptr) wakes += b.credits->waiter_count;
+  b.ports = parts.out_ports.data();
+  b.port_count = static_cast<uint32_t>(parts.out_ports.size());
+  b.in = parts.in.data();
+  b.in_count = static_cast<uint32_t>(parts.in.size());
+  b.next_in = 0;
+  b.steal = parts.steal.data();
+  b.steal_count = static_cast<uint32_t>(parts.steal.size());
+  b.next_steal = 0;
+  b.siblings = parts.siblings.data();
+  b.sibling_count = static_cast<uint32_t>(parts.siblings.size());
+  // Messages published or unpublished between steps: none, so these hold nothing that must be kept.
+  parts.undo.resize(undo + 1);
+  b.undo = parts.undo.data();
+  parts.touched.resize(links + 1);
+  b.touched = parts.touched.data();
+  if (parts.woken.size() < wakes) parts.woken.resize(wakes);
+  b.woken = parts.woken.data();
+  b.dead_max = std::min(dead_max, kDeadLetterRing);
+  b.blocked_on = nullptr;
+  b.pending = b.in_count > 0 ? ~(kScheduled | kRoom) : 0;
+}
+
+}  // namespace ringkernel::runtime

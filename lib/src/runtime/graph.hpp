@@ -1,0 +1,182 @@
+// The engine's inside: nodes with their blocks, edges with their rings. Changed under the engine's
+// mutex; what a block's step touches is changed only while that block is owned.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "core/arena.hpp"
+#include "core/message_ids.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/request_table.hpp"
+
+namespace ringkernel::runtime {
+
+using backends::BlockOwner;
+class HostSender;
+class HostReceiver;
+
+// What a block's frame points at. The vectors are rebuilt only while the block is owned.
+struct BlockParts {
+  explicit BlockParts(size_t ports) : out_ports(ports), port_edges(ports) {}
+
+  BlockOwner owner;
+  std::vector<InRing> in;
+  std::vector<InRing> steal;
+  std::vector<OutPort> out_ports;
+  std::vector<std::vector<OutEdge>> port_edges;
+  std::deque<std::vector<Link>> links;  // of each edge; addresses stay
+  std::deque<std::vector<uint32_t>> staged_links;
+  Link dead;
+  Block* dead_receiver = nullptr;
+  Block* dead_sender = nullptr;
+  std::vector<Undo> undo;
+  std::vector<Link*> touched;
+  std::vector<Block*> woken;
+  std::vector<Block*> siblings;
+  std::vector<uint16_t> accept_types;
+  std::vector<std::byte> params;
+  std::vector<std::byte> scratch;
+  std::vector<std::byte> reply;
+  std::vector<unsigned char> records;
+  BlockCounters* counters = nullptr;
+  std::vector<std::pair<void*, size_t>>
+      memory;  // from the arena, given back when the kernel is gone
+  std::atomic<bool> stopped{false};
+};
+
+class GraphNode final : public Node, public backends::Stepper {
+ public:
+  const std::string& name() const override { return name_; }
+  NodeKind kind() const override { return kind_; }
+  uint32_t id() const override { return id_; }
+  KernelState state() const override { return state_.load(); }
+  const LaunchOptions& options() const override { return options_; }
+  uint32_t blocks() const override { return static_cast<uint32_t>(parts_.size()); }
+  KernelCounts counts() const override;
+  std::chrono::nanoseconds uptime() const override;
+  std::string last_error() const override;
+
+  bool may_run() const override {
+    KernelState state = state_.load(std::memory_order_acquire);
+    return state == KernelState::Active || state == KernelState::Terminating;
+  }
+  StepResult step(Block& block, uint32_t budget) override;
+
+  std::string name_;
+  NodeKind kind_ = NodeKind::Kernel;
+  uint32_t id_ = 0;
+  std::atomic<KernelState> state_{KernelState::Created};
+  LaunchOptions options_;
+  const HandlerModule* module_ = nullptr;
+  std::unique_ptr<HostStep> host_step_;
+  std::vector<MessageInfo> types_;  // of an input
+  std::vector<std::unique_ptr<BlockParts>> parts_;
+  std::unique_ptr<uint64_t> keys_ = std::make_unique<uint64_t>(0);
+  uint64_t launched_ns_ = 0;
+  std::atomic<uint64_t> ended_ns_{0};
+  bool host_queues_ = false;
+  mutable std::mutex error_mutex_;
+  std::string error_;
+  std::shared_ptr<HostSender> sender_;      // made with the first message from the host
+  std::shared_ptr<HostReceiver> receiver_;  // of a library kernel with unconnected ports
+  EngineImpl* engine_ = nullptr;
+};
+
+class GraphEdge final : public Edge {
+ public:
+  const std::string& id() const override { return id_; }
+  uint32_t number() const override { return number_; }
+  Node& from() const override { return *from_; }
+  Node& to() const override { return *to_; }
+  EdgeCounts counts() const override;
+
+  std::string id_;
+  uint32_t number_ = 0;
+  GraphNode* from_ = nullptr;
+  GraphNode* to_ = nullptr;
+  uint32_t port_ = 0;
+  uint32_t payload_size_ = 0;
+  std::vector<Ring> rings_;  // receiver-major, then sender, then level; one per receiver where Mpmc
+  RingKind kind_ = RingKind::Spsc;
+  std::vector<SendCounters*> sent_;
+  std::vector<ReceiveCounters*> received_;
+  std::deque<std::vector<Block*>>
+      block_lists_;  // what Link::receivers and InRing::senders point at
+  std::unique_ptr<KeySpec[]> keys_;
+  std::vector<std::pair<void*, size_t>> memory_;
+  bool closed_ = false;
+};
+
+class EngineImpl {
+ public:
+  explicit EngineImpl(const EngineOptions& options);
+  ~EngineImpl();
+
+  // Allocates from the arena on behalf of an edge or a block.
+  Result<void*> allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into);
+  template <class T>
+  Result<T*> allocate_one(std::vector<std::pair<void*, size_t>>& into) {
+    auto memory = allocate(sizeof(T), into);
+    if (!memory) return tl::unexpected(memory.error());
+    return static_cast<T*>(*memory);
+  }
+  void give_back(std::vector<std::pair<void*, size_t>>& memory);
+
+  Result<GraphNode*> add_node(std::string name, NodeKind kind, uint32_t blocks, size_t ports,
+                              const LaunchOptions& options);
+  Result<void> lay_out_state(GraphNode& node, const KernelSpec& spec);
+  Result<void> attach_dead_letters(GraphNode& node);
+  Result<GraphEdge*> connect(const EdgeSpec& spec);
+
+  // The sending end for host threads, made on first use.
+  Result<std::shared_ptr<HostSender>> sender_to(GraphNode& node);
+  // One queue to the host for the kernel's unconnected ports.
+  Result<void> attach_receiver(GraphNode& node);
+  GraphNode* host();
+
+  // Runs f while the block is owned; returns when it has run.
+  void run_on(BlockOwner& owner, std::function<void(Block&)> f);
+  void ring(BlockOwner& owner, uint64_t bits = kRoom);
+  // Brings the frame's pointers and scratch sizes in line with its parts.
+  void rebuild(BlockParts& parts);
+
+  uint16_t type_id(const MessageInfo& message);
+  uint32_t payload_size_of(const GraphNode& node) const;
+
+  EngineOptions options_;
+  Arena arena_;
+  MessageIds ids_;
+  std::unique_ptr<backends::Backend> backend_;
+  HostServices services_;
+  RequestTable requests_;
+  std::function<void(std::string_view, int, std::string_view, double)> log_;
+
+  mutable std::recursive_mutex mutex_;  // the graph
+  bool started_ = false;
+  std::vector<std::unique_ptr<GraphNode>> nodes_;
+  std::vector<std::unique_ptr<GraphEdge>> edges_;
+  std::unordered_map<std::string, GraphNode*> by_name_;
+  std::unordered_map<uint64_t, uint16_t> types_;
+  std::vector<MessageInfo> type_infos_;
+  GraphNode* dead_letters_ = nullptr;
+  GraphNode* host_ = nullptr;
+  std::vector<std::unique_ptr<CreditPool>> pools_;
+  std::deque<std::vector<Block*>> pool_waiters_;
+  uint64_t total_launched_ = 0;
+
+  // Messages of host threads, which are no blocks.
+  std::atomic<uint64_t> host_created_{0};
+  std::atomic<uint64_t> host_finished_{0};
+};
+
+uint32_t round_up_to_power_of_two(uint64_t n);
+
+}  // namespace ringkernel::runtime

@@ -1,0 +1,312 @@
+#include "runtime/host_port.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace ringkernel::runtime {
+
+HostWaiter::HostWaiter() {
+  owner.block.owner = &owner;
+  owner.notify = [this] { notify(); };
+}
+
+HostWaiter::~HostWaiter() {
+  if (int fd = fd_.load(); fd >= 0) close(fd);
+}
+
+void HostWaiter::notify() {
+  exchange(&owner.block.signal.word, uint64_t{0});
+  event_.notify_all();
+  if (int fd = fd_.load(std::memory_order_acquire); fd >= 0) {
+    uint64_t one = 1;
+    [[maybe_unused]] ssize_t written = write(fd, &one, sizeof one);  // full means readable already
+  }
+}
+
+int HostWaiter::file_descriptor() {
+  std::lock_guard lock(fd_mutex_);
+  if (fd_.load() < 0) fd_.store(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  return fd_.load();
+}
+
+void HostWaiter::drain_file_descriptor() {
+  if (int fd = fd_.load(std::memory_order_acquire); fd >= 0) {
+    uint64_t n = 0;
+    [[maybe_unused]] ssize_t got = read(fd, &n, sizeof n);
+  }
+}
+
+HostSender::HostSender(EngineImpl& engine, GraphNode& to, GraphEdge& edge)
+    : engine_(engine), to_(to), edge_(edge) {}
+
+Result<void> HostSender::send(const HostMessage& message, uint64_t deadline_ns) {
+  if (message.size > edge_.payload_size_)
+    return fail(ErrorCode::MessageTooLarge,
+                std::to_string(message.size) + " bytes, the largest message here has " +
+                    std::to_string(edge_.payload_size_),
+                edge_.id_);
+  uint32_t target = 0;
+  if (targets_ > 1) {
+    const KeySpec* keys = to_.module_->keys;
+    if (keys == nullptr) {
+      target = next_.fetch_add(1, std::memory_order_relaxed) % targets_;
+    } else if (keys[message.accept].size == 0) {
+      for (uint32_t t = 0; t < targets_; ++t)
+        if (auto sent = put(t, message, deadline_ns); !sent) return sent;
+      return {};
+    } else {
+      Key key;
+      read_key(keys[message.accept], message.payload, key);
+      target = block_of_key(key.hash, targets_);
+    }
+  }
+  return put(target, message, deadline_ns);
+}
+
+Result<void> HostSender::put(uint32_t target, const HostMessage& message, uint64_t deadline_ns) {
+  uint32_t level = levels_ == 1 ? 0 : std::min<uint32_t>(message.emission.priority, levels_ - 1);
+  uint32_t at = target * levels_ + level;
+  MpmcRing ring{edge_.rings_[at]};
+  uint64_t position = 0;
+  for (;;) {
+    uint32_t n = 1;
+    MpmcRing::Claim claim = ring.claim(n, position);
+    if (claim == MpmcRing::Claim::Ok) break;
+    if (claim == MpmcRing::Claim::Closed)
+      return fail(ErrorCode::Closed, "kernel '" + to_.name_ + "' has terminated", edge_.id_);
+    if (deadline_ns == 0)
+      return fail(ErrorCode::QueueFull, "the inbox of '" + to_.name_ + "' is full", edge_.id_);
+    bool room = waiter.wait(
+        [&] {
+          if (ring.has_room() || ring.closed()) return true;
+          ask_for_room(ring.ring);
+          return ring.has_room() || ring.closed();
+        },
+        deadline_ns);
+    if (!room)
+      return fail(ErrorCode::Timeout, "the inbox of '" + to_.name_ + "' stayed full", edge_.id_);
+  }
+  MessageHeader& h = *ring.ring.slot(position);
+  h.message_id = message.message_id != 0 ? message.message_id : engine_.ids_.lease(1);
+  h.correlation_id = message.emission.correlation_id;
+  h.hlc = message.hlc != 0 ? message.hlc : hlc_from_microseconds(wall_us());
+  h.deadline = message.emission.deadline;
+  h.root = message.emission.root;
+  h.source = kHostId;
+  h.reply_to = message.emission.reply_to;
+  h.message_type = to_.parts_[0]->accept_types[message.accept];
+  h.flags = 0;
+  h.node = 0;
+  h.priority = message.emission.priority;
+  h.hops = message.emission.hops;
+  std::memcpy(payload_of(&h), message.payload, message.size);
+  fetch_add(&edge_.sent_[0]->offered, uint64_t{1});
+  engine_.host_created_.fetch_add(1);
+  ring.publish(position);
+  if (!shared_inbox_) {
+    engine_.ring(to_.parts_[target]->owner, bits_[at]);
+    return {};
+  }
+  uint32_t first = next_.fetch_add(1, std::memory_order_relaxed);
+  for (uint32_t i = 0; i < to_.parts_.size(); ++i) {
+    BlockOwner& owner = to_.parts_[(first + i) % to_.parts_.size()]->owner;
+    if (raise(owner.block.signal, ~(kScheduled | kRoom))) {
+      engine_.backend_->enqueue(owner);
+      break;
+    }
+  }
+  return {};
+}
+
+HostReceiver::HostReceiver(EngineImpl& engine, GraphNode& from, GraphEdge& edge)
+    : engine_(engine), from_(from), edge_(edge) {}
+
+uint64_t HostReceiver::depth() const { return MpmcRing{edge_.rings_[0]}.depth(); }
+
+HostReceiver::Taken HostReceiver::receive(
+    uint64_t deadline_ns, const std::function<void(const MessageHeader&, const void*)>& use) {
+  MpmcRing ring{edge_.rings_[0]};
+  uint64_t position = 0;
+  for (;;) {
+    if (ring.take(1, position) == 1) break;
+    waiter.drain_file_descriptor();
+    if (ring.take(1, position) == 1) break;
+    if (is_finished(from_.state_.load())) {
+      if (ring.take(1, position) == 1) break;
+      return Taken::Closed;
+    }
+    if (deadline_ns == 0) return Taken::Nothing;
+    bool came =
+        waiter.wait([&] { return ring.ready() || is_finished(from_.state_.load()); }, deadline_ns);
+    if (!came) return Taken::Nothing;
+  }
+  MessageHeader& h = *ring.ring.slot(position);
+  use(h, payload_of(&h));
+  ring.release(position);
+  fetch_add(&edge_.received_[0]->delivered, uint64_t{1});
+  engine_.host_finished_.fetch_add(1);
+  if (room_was_wanted(ring.ring))
+    for (auto& parts : from_.parts_) engine_.ring(parts->owner);
+  return Taken::Message;
+}
+
+GraphNode* EngineImpl::host() {
+  if (host_ == nullptr) {
+    auto node = add_node("host", NodeKind::Host, 0, 0, {});
+    if (node) host_ = *node;
+  }
+  return host_;
+}
+
+Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
+  std::lock_guard lock(mutex_);
+  if (node.sender_ != nullptr) return node.sender_;
+  if (node.module_ == nullptr || node.module_->accept_count == 0)
+    return fail(ErrorCode::InvalidMessage, "'" + node.name_ + "' accepts no messages", node.name_);
+  auto owned = std::make_unique<GraphEdge>();
+  GraphEdge& edge = *owned;
+  edge.id_ = "host:" + node.name_;
+  edge.number_ = static_cast<uint32_t>(edges_.size());
+  edge.from_ = host();
+  edge.to_ = &node;
+  edge.kind_ = RingKind::Mpmc;
+  for (uint32_t i = 0; i < node.module_->accept_count; ++i)
+    edge.payload_size_ = std::max(edge.payload_size_, node.module_->accepts[i].size);
+  auto sender = std::make_shared<HostSender>(*this, node, edge);
+  auto strategy =
+      node.options_.scheduler ? node.options_.scheduler->strategy : SchedulerStrategy::Static;
+  auto blocks = static_cast<uint32_t>(node.parts_.size());
+  sender->levels_ = strategy == SchedulerStrategy::Priority ? node.options_.scheduler->levels : 1;
+  sender->shared_inbox_ = strategy == SchedulerStrategy::RoundRobin && blocks > 1;
+  sender->targets_ = sender->shared_inbox_ ? 1 : blocks;
+  uint32_t capacity = round_up_to_power_of_two(node.options_.input_queue_capacity);
+  uint32_t stride = slot_stride(edge.payload_size_);
+  for (uint32_t i = 0; i < sender->targets_ * sender->levels_; ++i) {
+    auto memory = allocate(ring_bytes(capacity, stride), edge.memory_);
+    if (!memory) return tl::unexpected(memory.error());
+    edge.rings_.push_back(ring_at(*memory, capacity, stride));
+  }
+  auto sent = allocate_one<SendCounters>(edge.memory_);
+  if (!sent) return tl::unexpected(sent.error());
+  edge.sent_.push_back(*sent);
+  sender->bits_.resize(edge.rings_.size());
+  bool stealing = strategy == SchedulerStrategy::WorkStealing && blocks > 1;
+  for (uint32_t r = 0; r < blocks; ++r) {
+    auto received = allocate_one<ReceiveCounters>(edge.memory_);
+    if (!received) return tl::unexpected(received.error());
+    edge.received_.push_back(*received);
+    BlockParts& parts = *node.parts_[r];
+    run_on(parts.owner, [&](Block&) {
+      auto end = [&](const Ring& ring, uint32_t level) {
+        InRing in;
+        in.kind = RingKind::Mpmc;
+        in.level = static_cast<uint8_t>(level);
+        in.accept = node.module_->accept_count == 1 ? uint16_t{0} : InRing::kByType;
+        in.edge = edge.number_;
+        in.mpmc.ring = ring;
+        in.senders = &sender->waiter.block;
+        in.sender_count = 1;
+        in.bit = static_cast<uint32_t>(parts.in.size());
+        in.counters = edge.received_[r];
+        return in;
+      };
+      uint32_t target = sender->shared_inbox_ ? 0 : r;
+      for (uint32_t level = 0; level < sender->levels_; ++level) {
+        uint32_t at = target * sender->levels_ + level;
+        parts.in.push_back(end(edge.rings_[at], level));
+        sender->bits_[at] = ring_bit(parts.in.back().bit);
+      }
+      if (stealing)
+        for (uint32_t other = 1; other < blocks; ++other)
+          parts.steal.push_back(end(edge.rings_[(r + other) % blocks], 0));
+      rebuild(parts);
+    });
+  }
+  edges_.push_back(std::move(owned));
+  node.sender_ = sender;
+  return sender;
+}
+
+Result<void> EngineImpl::attach_receiver(GraphNode& node) {
+  const HandlerModule& m = *node.module_;
+  uint32_t ports = m.port_count;
+  if (ports == 0) return {};
+  auto owned = std::make_unique<GraphEdge>();
+  GraphEdge& edge = *owned;
+  edge.id_ = node.name_ + ":host";
+  edge.number_ = static_cast<uint32_t>(edges_.size());
+  edge.from_ = &node;
+  edge.to_ = host();
+  edge.kind_ = RingKind::Mpmc;
+  for (uint32_t p = 0; p < ports; ++p)
+    edge.payload_size_ = std::max(edge.payload_size_, m.ports[p].message.size);
+  uint32_t stride = slot_stride(edge.payload_size_);
+  uint32_t capacity = round_up_to_power_of_two(node.options_.output_queue_capacity);
+  auto memory = allocate(ring_bytes(capacity, stride), edge.memory_);
+  if (!memory) return tl::unexpected(memory.error());
+  edge.rings_.push_back(ring_at(*memory, capacity, stride));
+  auto received = allocate_one<ReceiveCounters>(edge.memory_);
+  if (!received) return tl::unexpected(received.error());
+  edge.received_.push_back(*received);
+  auto receiver = std::make_shared<HostReceiver>(*this, node, edge);
+  for (auto& parts : node.parts_) {
+    auto sent = allocate_one<SendCounters>(edge.memory_);
+    if (!sent) return tl::unexpected(sent.error());
+    edge.sent_.push_back(*sent);
+    parts->links.emplace_back(1);
+    Link& link = parts->links.back()[0];
+    link.mpmc.ring = edge.rings_[0];
+    link.receivers = &receiver->waiter.block;
+    link.receiver_count = 1;
+    link.bit = 1;
+    for (uint32_t p = 0; p < ports; ++p) {
+      OutEdge e;
+      e.kind = RingKind::Mpmc;
+      e.edge = edge.number_;
+      e.links = &link;
+      e.targets = 1;
+      e.counters = *sent;
+      e.staging_capacity = 64 * parts->out_ports[p].max;
+      e.staging_stride = stride;
+      auto staging = allocate(static_cast<size_t>(e.staging_capacity) * stride, edge.memory_);
+      if (!staging) return tl::unexpected(staging.error());
+      e.staging = static_cast<unsigned char*>(*staging);
+      e.staged_link = parts->staged_links.emplace_back(e.staging_capacity).data();
+      parts->port_edges[p].push_back(e);
+    }
+    rebuild(*parts);
+  }
+  edges_.push_back(std::move(owned));
+  node.receiver_ = receiver;
+  return {};
+}
+
+Result<void> Engine::request(Node& kernel, uint16_t type, std::span<const std::byte> payload,
+                             std::chrono::nanoseconds timeout,
+                             std::function<void(const RequestResult&)> done) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  auto sender = impl_->sender_to(node);
+  if (!sender) return tl::unexpected(sender.error());
+  HostMessage message;
+  const auto& accepts = node.parts_[0]->accept_types;
+  auto found = std::find(accepts.begin(), accepts.end(), type);
+  if (found == accepts.end())
+    return fail(ErrorCode::InvalidMessage, "'" + node.name_ + "' does not accept this message",
+                node.name_);
+  message.accept = static_cast<uint32_t>(found - accepts.begin());
+  uint64_t deadline = monotonic_ns() + static_cast<uint64_t>(timeout.count());
+  auto ticket = impl_->requests_.begin(std::move(done), deadline);
+  if (!ticket) return tl::unexpected(ticket.error());
+  message.payload = payload.data();
+  message.size = static_cast<uint32_t>(payload.size());
+  message.emission.correlation_id = ticket->correlation_id;
+  message.emission.reply_to = ticket->slot;
+  auto sent = (*sender)->send(message, deadline);
+  if (!sent) impl_->requests_.cancel(*ticket);
+  return sent;
+}
+
+}  // namespace ringkernel::runtime
