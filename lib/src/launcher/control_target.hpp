@@ -26,7 +26,9 @@ struct FeedCounts {
 // lines do not mix with those of another feed. Used by one thread at a time.
 class Feed {
  public:
-  virtual ~Feed() = default;  // finishes with complete = false where finish() was not called
+  // Finishes with complete = false where finish() was not called. What has been taken still becomes
+  // lines.
+  virtual ~Feed() = default;
 
   // Takes as many bytes as there is room for and says how many; 0 when full. The input's on_change
   // is called when there is room again.
@@ -93,8 +95,8 @@ class ControlTarget {
   virtual Result<void> suspend(const std::string& kernel) = 0;
   virtual Result<void> resume(const std::string& kernel) = 0;
 
-  // Terminates one kernel and returns when it is; called on a thread of its own. Timeout: what was
-  // left at `limit` became dead letters.
+  // Terminates one kernel and returns when it is, or when the whole topology has stopped; called on
+  // a thread of its own. Timeout: what was left at `limit` became dead letters.
   virtual Result<void> terminate(const std::string& kernel,
                                  std::optional<std::chrono::nanoseconds> limit) = 0;
 
