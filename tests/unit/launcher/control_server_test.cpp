@@ -352,12 +352,16 @@ TEST_CASE_FIXTURE(Fixture, "who stops a topology hears of its exit code when the
     topology.phase_ = ControlTarget::Phase::Stopped;
     server->finish(ExitCode::Failed);
   });
-  Client waiting = client();
+  const int waiting = raw();
+  std::string bytes = hello();
+  append_frame(bytes, FrameKind::Control, R"({"op":"wait","until":"stopped"})");
+  put(waiting, bytes);
   Client stopping = client();
-  std::thread waiter([&] { CHECK(waiting.wait_stopped(60s).value() == 1); });
+  CHECK(stopping.status(60s));  // so that the other operation has begun
   CHECK(stopping.stop(60s).value() == 1);
   CHECK(ServiceName::take(folder.path(), "fraud"));
-  waiter.join();
+  CHECK(rest(waiting).ends_with(R"({"ok":true,"exit_code":1})"));
+  close(waiting);
   ending.join();
   CHECK(Client::connect("fraud").error().code == ErrorCode::NotFound);
 }
