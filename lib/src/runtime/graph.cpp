@@ -310,6 +310,47 @@ Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
   return {};
 }
 
+void EngineImpl::describe_type(uint16_t type, std::string& name, uint64_t& fingerprint) const {
+  std::lock_guard lock(mutex_);
+  if (type == 0 || type > type_infos_.size()) return;
+  name = type_infos_[type - 1U].name;
+  fingerprint = type_infos_[type - 1U].fingerprint;
+}
+
+void EngineImpl::describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel,
+                          std::string& edge, std::string& type, uint64_t& fingerprint) const {
+  std::lock_guard lock(mutex_);
+  if (letter.kernel >= 1 && letter.kernel <= nodes_.size()) kernel = nodes_[letter.kernel - 1]->name_;
+  if (letter.edge < edges_.size()) edge = edges_[letter.edge]->id_;
+  describe_type(header.message_type, type, fingerprint);
+}
+
+// The reply is the asked kernel's, or, where it forwarded the request, that of the only reply type
+// of this size.
+void EngineImpl::describe_reply(size_t size, const GraphNode& asked, std::string& name,
+                                uint64_t& fingerprint) const {
+  std::lock_guard lock(mutex_);
+  auto use = [&](const MessageInfo& info) {
+    name = info.name;
+    fingerprint = info.fingerprint;
+  };
+  if (asked.module_->reply.name != nullptr) return use(asked.module_->reply);
+  for (const auto& node : nodes_)
+    if (node->module_ != nullptr && node->module_->reply.name != nullptr && node->module_->reply.size == size)
+      return use(node->module_->reply);
+}
+
+uint64_t EngineImpl::memory_of(const GraphNode& node) const {
+  std::lock_guard lock(mutex_);
+  uint64_t bytes = 0;
+  for (const auto& parts : node.parts_)
+    for (auto [at, size] : parts->memory) bytes += size;
+  for (const auto& edge : edges_)
+    if (edge->to_ == &node)
+      for (auto [at, size] : edge->memory_) bytes += size;
+  return bytes;
+}
+
 void EngineImpl::rebuild(BlockParts& parts) {
   Block& b = parts.owner.block;
   size_t wakes = 8 + parts.siblings.size() + (b.dead != nullptr ? 1 : 0);

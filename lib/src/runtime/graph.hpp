@@ -141,6 +141,15 @@ class EngineImpl {
   // One queue to the host for the kernel's unconnected ports.
   Result<void> attach_receiver(GraphNode& node);
   GraphNode* host();
+  // The port is wired elsewhere now: nothing more of it goes to the host.
+  Result<void> detach_receiver(GraphNode& node, uint32_t port);
+
+  // Names for people
+  void describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel, std::string& edge,
+                std::string& type, uint64_t& fingerprint) const;
+  void describe_type(uint16_t type, std::string& name, uint64_t& fingerprint) const;
+  void describe_reply(size_t size, const GraphNode& asked, std::string& name, uint64_t& fingerprint) const;
+  uint64_t memory_of(const GraphNode& node) const;
 
   // Runs f while the block is owned; returns when it has run.
   void run_on(BlockOwner& owner, std::function<void(Block&)> f);
@@ -149,7 +158,6 @@ class EngineImpl {
   void rebuild(BlockParts& parts);
 
   uint16_t type_id(const MessageInfo& message);
-  uint32_t payload_size_of(const GraphNode& node) const;
 
   EngineOptions options_;
   Arena arena_;

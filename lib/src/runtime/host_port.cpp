@@ -284,6 +284,29 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
   return {};
 }
 
+Result<void> EngineImpl::detach_receiver(GraphNode& node, uint32_t port) {
+  std::lock_guard lock(mutex_);
+  if (node.receiver_ == nullptr) return {};
+  Result<void> result;
+  for (auto& parts : node.parts_) {
+    run_on(parts->owner, [&](Block&) {
+      auto& edges = parts->port_edges[port];
+      for (size_t i = 0; i < edges.size(); ++i) {
+        if (edges_[edges[i].edge]->to_ != host_) continue;
+        if (edges[i].staged != 0) {
+          result = fail(ErrorCode::QueueFull, "messages wait on this port for receive(); receive them first",
+                        node.name_);
+          return;
+        }
+        edges.erase(edges.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+      }
+      rebuild(*parts);
+    });
+  }
+  return result;
+}
+
 Result<void> Engine::request(Node& kernel, uint16_t type, std::span<const std::byte> payload,
                              std::chrono::nanoseconds timeout,
                              std::function<void(const RequestResult&)> done) {

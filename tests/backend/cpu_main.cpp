@@ -1,0 +1,6 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "backend/messages.hpp"
+
+ringkernel::Backend backend_under_test() { return ringkernel::Backend::Cpu; }
