@@ -45,7 +45,8 @@ std::vector<Number> receive(const KernelHandle& kernel, size_t count) {
 }
 
 void send_all(const KernelHandle& kernel, uint64_t count, uint32_t keys = 7) {
-  for (uint64_t i = 0; i < count; ++i) ok(kernel.send(Number{i, static_cast<uint32_t>(i % keys), i}, 30s));
+  for (uint64_t i = 0; i < count; ++i)
+    ok(kernel.send(Number{i, static_cast<uint32_t>(i % keys), i}, 30s));
 }
 
 // Waits until `done`, without a time of its own: the ctest limit ends a hang.
@@ -72,7 +73,8 @@ TEST_CASE("a message reaches its handler, and what it emits comes back") {
 
 TEST_CASE("far more messages than the queues hold pass in order") {
   Runtime runtime = make_runtime();
-  auto kernel = runtime.launch<Add>("add", LaunchOptions{}.with_queue_capacity(64), {.amount = 1}).value();
+  auto kernel =
+      runtime.launch<Add>("add", LaunchOptions{}.with_queue_capacity(64), {.amount = 1}).value();
   constexpr uint64_t kCount = 20'000;
   std::thread sender([&] { send_all(kernel, kCount); });
   bool ordered = true;
@@ -88,7 +90,10 @@ TEST_CASE("far more messages than the queues hold pass in order") {
 TEST_CASE("a full queue says QueueFull at once and keeps nothing of the envelope") {
   Runtime runtime = make_runtime();
   auto kernel =
-      runtime.launch<Add>("add", LaunchOptions{}.with_queue_capacity(8).without_auto_activate(), {.amount = 0}).value();
+      runtime
+          .launch<Add>("add", LaunchOptions{}.with_queue_capacity(8).without_auto_activate(),
+                       {.amount = 0})
+          .value();
   uint64_t accepted = 0;
   while (kernel.try_send(Number{accepted, 0, accepted})) ++accepted;
   CHECK(accepted == 8);
@@ -103,7 +108,10 @@ TEST_CASE("a full queue says QueueFull at once and keeps nothing of the envelope
 TEST_CASE("capacities that are no power of two are rounded up") {
   Runtime runtime = make_runtime();
   auto kernel =
-      runtime.launch<Add>("add", LaunchOptions{}.with_queue_capacity(100).without_auto_activate(), {.amount = 0}).value();
+      runtime
+          .launch<Add>("add", LaunchOptions{}.with_queue_capacity(100).without_auto_activate(),
+                       {.amount = 0})
+          .value();
   uint64_t accepted = 0;
   while (kernel.try_send(Number{accepted, 0, 0})) ++accepted;
   CHECK(accepted == 128);
@@ -111,7 +119,8 @@ TEST_CASE("capacities that are no power of two are rounded up") {
 
 TEST_CASE("the lifecycle allows its transitions and names both states for the others") {
   Runtime runtime = make_runtime();
-  auto kernel = runtime.launch<Add>("add", LaunchOptions{}.without_auto_activate(), {.amount = 0}).value();
+  auto kernel =
+      runtime.launch<Add>("add", LaunchOptions{}.without_auto_activate(), {.amount = 0}).value();
   CHECK(kernel.state() == KernelState::Launched);
   CHECK(code_of(kernel.deactivate()) == ErrorCode::InvalidStateTransition);
   ok(kernel.send(Number{1, 0, 1}));
@@ -183,8 +192,12 @@ TEST_CASE("two receivers on one queue share the messages") {
     }
   };
   std::thread a(work), b(work);
-  std::thread c([&] { for (uint64_t i = 0; i < kCount; i += 2) ok(kernel.send(Number{i, 0, 0}, 30s)); });
-  std::thread d([&] { for (uint64_t i = 1; i < kCount; i += 2) ok(kernel.send(Number{i, 0, 0}, 30s)); });
+  std::thread c([&] {
+    for (uint64_t i = 0; i < kCount; i += 2) ok(kernel.send(Number{i, 0, 0}, 30s));
+  });
+  std::thread d([&] {
+    for (uint64_t i = 1; i < kCount; i += 2) ok(kernel.send(Number{i, 0, 0}, 30s));
+  });
   c.join();
   d.join();
   eventually([&] { return received.load() == kCount; });
@@ -258,8 +271,10 @@ TEST_CASE("further keys than key_capacity fail, whatever their block") {
                         })
                         .build()
                         .value();
-  auto kernel =
-      runtime.launch_module("count", module_of<Count>(), LaunchOptions::multi_block(4, 32), nullptr, 0, 10).value();
+  auto kernel = runtime
+                    .launch_module("count", module_of<Count>(), LaunchOptions::multi_block(4, 32),
+                                   nullptr, 0, 10)
+                    .value();
   for (uint32_t key = 0; key < 25; ++key) ok(kernel.send(Number{key, key, 0}));
   for (uint32_t key = 0; key < 25; ++key) ok(kernel.send(Number{key, key, 0}));
   receive(kernel, 20);
@@ -367,18 +382,24 @@ TEST_CASE("a forwarded request is answered by the kernel it ends at, and hops ar
 
 TEST_CASE("kernels talk to each other, and two senders of one kernel lose nothing") {
   Runtime runtime = make_runtime();
-  auto a = runtime.launch<Source>("a", {}, {.count = 10'000}).value();
-  auto b = runtime.launch<Source>("b", {}, {.count = 10'000}).value();
-  auto sum = runtime.launch<Add>("sum", LaunchOptions{}.with_queue_capacity(32), {.amount = 0}).value();
-  ok(runtime.connect(a.port("out"), sum));
-  ok(runtime.connect(b.port("out"), sum));
-  // Sources ran before they were connected: part of what they emit is the host's to receive.
-  uint64_t received = 0;
-  eventually([&] {
-    for (const auto& kernel : {a, b, sum})
-      while (kernel.try_receive()) ++received;
-    return received == 20'000;
-  });
+  auto quiet = LaunchOptions{}.without_auto_activate();
+  auto a = runtime.launch<Source>("a", quiet, {.count = 10'000}).value();
+  auto b = runtime.launch<Source>("b", quiet, {.count = 10'000}).value();
+  auto both = runtime.launch<Count>("both", LaunchOptions{}.with_queue_capacity(32)).value();
+  ok(runtime.connect(a.port("out"), both));
+  ok(runtime.connect(b.port("out"), both));
+  ok(a.activate());
+  ok(b.activate());
+  std::map<uint32_t, uint64_t> seen;
+  std::map<uint64_t, int> copies;
+  bool counted = true;
+  for (const Number& n : receive(both, 20'000)) {
+    counted = counted && n.value == seen[n.key]++;
+    ++copies[n.id];
+  }
+  CHECK(counted);
+  CHECK(copies.size() == 10'000);
+  CHECK(std::all_of(copies.begin(), copies.end(), [](auto& c) { return c.second == 2; }));
   CHECK(runtime.wait_idle());
 }
 
@@ -402,7 +423,9 @@ TEST_CASE("errors of connect say what does not fit") {
   CHECK(code_of(add.send(Tick{1})) == ErrorCode::InvalidMessage);
 }
 
-TEST_CASE("policies of a full edge: what is dropped or refused is counted, the newest or the oldest stays") {
+TEST_CASE(
+    "policies of a full edge: what is dropped or refused is counted, the newest or the oldest "
+    "stays") {
   struct Case {
     OnFull policy;
     uint64_t dropped, failed, dead;
@@ -420,12 +443,15 @@ TEST_CASE("policies of a full edge: what is dropped or refused is counted, the n
                           .build()
                           .value();
     auto from = runtime.launch<Add>("from", {}, {.amount = 0}).value();
-    auto to = runtime
-                  .launch<Add>("to", LaunchOptions{}.with_input_queue_capacity(4).without_auto_activate(), {.amount = 0})
-                  .value();
+    auto to =
+        runtime
+            .launch<Add>("to", LaunchOptions{}.with_input_queue_capacity(4).without_auto_activate(),
+                         {.amount = 0})
+            .value();
     ok(runtime.connect(from.port("out"), to, {.on_full = c.policy}));
     send_all(from, 10);
-    eventually([&] { return from.metrics().messages_sent == 10 && to.metrics().input_queue_depth == 4; });
+    eventually(
+        [&] { return from.metrics().messages_sent == 10 && to.metrics().input_queue_depth == 4; });
     eventually([&] { return from.metrics().messages_processed == 10 && dead.load() == c.dead; });
     ok(to.activate());
     auto got = receive(to, 4);
@@ -440,7 +466,10 @@ TEST_CASE("policies of a full edge: what is dropped or refused is counted, the n
 TEST_CASE("a kernel that waits for a full edge blocks its senders in turn, and loses nothing") {
   Runtime runtime = make_runtime();
   auto a = runtime.launch<Add>("a", LaunchOptions{}.with_queue_capacity(4), {.amount = 0}).value();
-  auto b = runtime.launch<Add>("b", LaunchOptions{}.with_queue_capacity(4).without_auto_activate(), {.amount = 0}).value();
+  auto b = runtime
+               .launch<Add>("b", LaunchOptions{}.with_queue_capacity(4).without_auto_activate(),
+                            {.amount = 0})
+               .value();
   ok(runtime.connect(a.port("out"), b));
   // a's inbox, one batch in a's hand, b's inbox: then the host has to wait.
   uint64_t accepted = 0;
@@ -491,10 +520,13 @@ TEST_CASE("a deadline that has passed fails the message before its handler") {
 
 TEST_CASE("the priority strategy takes the highest level first") {
   Runtime runtime = make_runtime();
-  auto kernel = runtime
-                    .launch<Add>("add", LaunchOptions{}.with_scheduler(SchedulerConfig::priority(4)).without_auto_activate(),
-                                 {.amount = 0})
-                    .value();
+  auto kernel =
+      runtime
+          .launch<Add>(
+              "add",
+              LaunchOptions{}.with_scheduler(SchedulerConfig::priority(4)).without_auto_activate(),
+              {.amount = 0})
+          .value();
   for (uint64_t i = 0; i < 12; ++i) {
     Envelope envelope = Envelope::of(Number{i, 0, 0});
     envelope.header.priority = static_cast<uint8_t>(i % 4);
@@ -507,11 +539,14 @@ TEST_CASE("the priority strategy takes the highest level first") {
 }
 
 TEST_CASE("round robin shares one inbox among the blocks, work stealing helps a sibling") {
-  for (auto config : {SchedulerConfig::round_robin(), SchedulerConfig::work_stealing(4).with_share_threshold(8)}) {
+  for (auto config : {SchedulerConfig::round_robin(),
+                      SchedulerConfig::work_stealing(4).with_share_threshold(8)}) {
     CAPTURE(static_cast<int>(config.strategy));
     Runtime runtime = make_runtime(4);
-    auto kernel =
-        runtime.launch<Add>("add", LaunchOptions::multi_block(4, 1).with_scheduler(config), {.amount = 1}).value();
+    auto kernel = runtime
+                      .launch<Add>("add", LaunchOptions::multi_block(4, 1).with_scheduler(config),
+                                   {.amount = 1})
+                      .value();
     std::thread sender([&] { send_all(kernel, 10'000); });
     std::vector<bool> seen(10'000);
     for (const Number& n : receive(kernel, 10'000)) {
@@ -521,13 +556,16 @@ TEST_CASE("round robin shares one inbox among the blocks, work stealing helps a 
     sender.join();
   }
   Runtime runtime = make_runtime();
-  auto keyed = runtime.launch<Count>("keyed", LaunchOptions{}.with_scheduler(SchedulerConfig::work_stealing(4)));
+  auto keyed = runtime.launch<Count>(
+      "keyed", LaunchOptions{}.with_scheduler(SchedulerConfig::work_stealing(4)));
   CHECK(code_of(keyed) == ErrorCode::InvalidConfig);
 }
 
 TEST_CASE("an event-driven kernel handles its messages in batches") {
   Runtime runtime = make_runtime();
-  auto kernel = runtime.launch<Add>("add", LaunchOptions{}.with_mode(KernelMode::EventDriven), {.amount = 1}).value();
+  auto kernel =
+      runtime.launch<Add>("add", LaunchOptions{}.with_mode(KernelMode::EventDriven), {.amount = 1})
+          .value();
   std::thread sender([&] { send_all(kernel, 1000); });
   for (uint64_t i = 0; i < 1000; ++i) CHECK(receive(kernel).id == i);
   sender.join();
@@ -608,7 +646,10 @@ TEST_CASE("a descriptor tells event loops that something can be received") {
 TEST_CASE("delivery status says what became of a message") {
   Runtime runtime = make_runtime();
   auto kernel =
-      runtime.launch<Add>("add", LaunchOptions{}.with_queue_capacity(2).without_auto_activate(), {.amount = 0}).value();
+      runtime
+          .launch<Add>("add", LaunchOptions{}.with_queue_capacity(2).without_auto_activate(),
+                       {.amount = 0})
+          .value();
   Envelope envelope = Envelope::of(Number{1, 0, 0});
   CHECK(runtime.deliver("nobody", envelope) == DeliveryStatus::NotFound);
   CHECK(runtime.deliver("add", envelope) == DeliveryStatus::Pending);

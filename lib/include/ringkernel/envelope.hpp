@@ -13,8 +13,8 @@ namespace ringkernel {
 
 struct Envelope {
   MessageHeader header{};
-  std::string type;           // name of the message type
-  uint64_t fingerprint = 0;   // of the message type
+  std::string type;          // name of the message type
+  uint64_t fingerprint = 0;  // of the message type
   std::vector<std::byte> payload;
 
   // An envelope for `message`; ids and stamps are filled in when it is sent, where they are 0.
@@ -35,7 +35,8 @@ struct Envelope {
   template <class M>
   Result<M> as() const {
     if (fingerprint != MessageTraits<M>::kFingerprint || payload.size() != sizeof(M))
-      return fail(ErrorCode::InvalidMessage, "message is a " + type + ", not a " + MessageTraits<M>::kName);
+      return fail(ErrorCode::InvalidMessage,
+                  "message is a " + type + ", not a " + MessageTraits<M>::kName);
     M message;
     std::memcpy(&message, payload.data(), sizeof(M));
     return message;

@@ -1,4 +1,5 @@
-// A handle to a launched kernel: cheap to copy, usable from any thread, valid as long as its Runtime.
+// A handle to a launched kernel: cheap to copy, usable from any thread, valid as long as its
+// Runtime.
 #pragma once
 
 #include <chrono>
@@ -17,7 +18,14 @@ class Runtime;
 class RuntimeImpl;
 
 // What became of a message from kernel to kernel or from the host, as far as the sender can know.
-enum class DeliveryStatus : uint8_t { Delivered, Pending, NotFound, QueueFull, Timeout, MaxHopsExceeded };
+enum class DeliveryStatus : uint8_t {
+  Delivered,
+  Pending,
+  NotFound,
+  QueueFull,
+  Timeout,
+  MaxHopsExceeded
+};
 RK_API std::string_view to_string(DeliveryStatus status);
 
 // A kernel's output, for Runtime::connect().
@@ -38,8 +46,8 @@ class RK_API KernelHandle {
   Result<void> deactivate() const;
   Result<void> suspend() const { return deactivate(); }
   Result<void> resume() const { return activate(); }
-  // Drains what was accepted, runs on_stop, ends. Fails with Timeout where that takes longer; what is
-  // left then is a dead letter.
+  // Drains what was accepted, runs on_stop, ends. Fails with Timeout where that takes longer; what
+  // is left then is a dead letter.
   Result<void> terminate(Duration limit = std::chrono::seconds(30)) const;
   // Until the kernel has terminated, or Timeout.
   Result<void> wait(std::optional<Duration> timeout = {}) const;
@@ -60,8 +68,8 @@ class RK_API KernelHandle {
   Result<void> try_send(const M& message) const {
     return send_envelope(Envelope::of(message), Duration::zero());
   }
-  // Priority, deadline and correlation are taken from the header; ids and stamps where they are 0 are
-  // filled in. The envelope is the caller's still where it fails.
+  // Priority, deadline and correlation are taken from the header; ids and stamps where they are 0
+  // are filled in. The envelope is the caller's still where it fails.
   Result<void> send_envelope(const Envelope& envelope, Duration timeout = kDefaultTimeout) const;
 
   // What the kernel emits on ports that are connected to nothing, in order per block.
@@ -78,9 +86,10 @@ class RK_API KernelHandle {
   Result<R> call(const M& message, Duration timeout = kDefaultTimeout) const {
     auto reply = call_envelope(Envelope::of(message), timeout);
     if (!reply) return tl::unexpected(reply.error());
-    reply->fingerprint = reply->payload.size() == sizeof(R) && reply->type == MessageTraits<R>::kName
-                             ? MessageTraits<R>::kFingerprint
-                             : 0;
+    reply->fingerprint =
+        reply->payload.size() == sizeof(R) && reply->type == MessageTraits<R>::kName
+            ? MessageTraits<R>::kFingerprint
+            : 0;
     return reply->template as<R>();
   }
   Result<Envelope> call_envelope(const Envelope& request, Duration timeout = kDefaultTimeout) const;

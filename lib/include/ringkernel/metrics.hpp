@@ -24,8 +24,8 @@ struct KernelStatus {
 struct KernelMetrics {
   uint64_t messages_processed = 0;  // handled, and failed
   uint64_t messages_failed = 0;
-  uint64_t messages_dropped = 0;  // by the policies of its in-edges
-  uint64_t messages_sent = 0;     // offered on its out-edges, each copy
+  uint64_t messages_dropped = 0;   // by the policies of its in-edges
+  uint64_t messages_sent = 0;      // offered on its out-edges, each copy
   uint64_t messages_received = 0;  // given to its handler
   // From the sender's stamp to the end of the batch, microseconds.
   uint64_t latency_total_us = 0, latency_min_us = 0, latency_max_us = 0;

@@ -2,9 +2,8 @@
 // Start reading here.
 //
 //   auto runtime = ringkernel::RuntimeBuilder{}.backend(ringkernel::Backend::Cpu).build().value();
-//   auto score = runtime.launch<Score>("score", LaunchOptions::multi_block(4, 128), {.limit = 1000}).value();
-//   runtime.connect(score.port("alert"), audit);
-//   score.send(Order{1, 7, 900.0});
+//   auto score = runtime.launch<Score>("score", LaunchOptions::multi_block(4, 128), {.limit =
+//   1000}).value(); runtime.connect(score.port("alert"), audit); score.send(Order{1, 7, 900.0});
 #pragma once
 
 #include <functional>
@@ -23,7 +22,7 @@ namespace ringkernel {
 // How an edge behaves. Route: by key where the receiver is keyed, else round robin.
 struct WireOptions {
   OnFull on_full = OnFull::Wait;
-  std::optional<Route> route;  // Key, RoundRobin or All
+  std::optional<Route> route = {};  // Key, RoundRobin or All
 };
 
 // A message that could not be handled, with its payload.
@@ -47,8 +46,8 @@ class RK_API Runtime {
   static std::optional<Error> unavailable(Backend backend);
   static bool is_backend_available(Backend backend) { return !unavailable(backend); }
 
-  // Launches a kernel from a handler struct (device/handler_traits.hpp). Errors: KernelAlreadyExists,
-  // InvalidConfig, LaunchFailed, OutOfMemory.
+  // Launches a kernel from a handler struct (device/handler_traits.hpp). Errors:
+  // KernelAlreadyExists, InvalidConfig, LaunchFailed, OutOfMemory.
   template <class H>
   Result<KernelHandle> launch(std::string id, const LaunchOptions& options = {},
                               const typename Context<H>::Params& params = {}) {
@@ -61,7 +60,8 @@ class RK_API Runtime {
 
   // Wires a port to a kernel; several wires of a port each get a copy. Both kernels may be running.
   // Errors: KernelNotFound, ValidationError (no such port, types that do not fit).
-  Result<void> connect(const PortRef& from, const KernelHandle& to, const WireOptions& options = {});
+  Result<void> connect(const PortRef& from, const KernelHandle& to,
+                       const WireOptions& options = {});
 
   // Delivers to a kernel by name, and says what became of it.
   DeliveryStatus deliver(std::string_view kernel, const Envelope& envelope,
@@ -97,7 +97,8 @@ class RK_API RuntimeBuilder {
   RuntimeBuilder& on_dead_letter(std::function<void(const DeadMessage&)> callback);
   // Called with what handlers log, on a worker.
   RuntimeBuilder& on_log(std::function<void(std::string_view kernel, LogLevel level,
-                                            std::string_view text, double value)> callback);
+                                            std::string_view text, double value)>
+                             callback);
 
   // Errors: BackendUnavailable, with the reason. Auto takes the best there is.
   Result<Runtime> build() const;

@@ -21,7 +21,8 @@ namespace ringkernel::testing {
 // What became of a message.
 struct Outcome {
   bool handled = false;
-  std::string reason;  // of the failure: "failed", "threw", "max_exceeded", "keys_full", "deadline_passed"
+  std::string
+      reason;  // of the failure: "failed", "threw", "max_exceeded", "keys_full", "deadline_passed"
   std::string detail;
   explicit operator bool() const { return handled; }
 };
@@ -48,8 +49,8 @@ class Block {
       static_cast<Block*>(self)->next_id_ += n;
       return first;
     };
-    services_.complete = [](void* self, const MessageHeader*, Completion how, Reason, const char*, uint16_t,
-                            const void* payload, uint32_t size) {
+    services_.complete = [](void* self, const MessageHeader*, Completion how, Reason, const char*,
+                            uint16_t, const void* payload, uint32_t size) {
       auto& block = *static_cast<Block*>(self);
       block.completion_ = how;
       auto* bytes = static_cast<const unsigned char*>(payload);
@@ -80,7 +81,8 @@ class Block {
       table.entry_stride = key_entry_stride(key_size, m.state_size);
       table.state_offset = key_state_offset(key_size);
       table.index = static_cast<uint32_t*>(allocate(sizeof(uint32_t) * 2 * kKeyCapacity));
-      table.entries = static_cast<unsigned char*>(allocate(size_t{table.entry_stride} * kKeyCapacity));
+      table.entries =
+          static_cast<unsigned char*>(allocate(size_t{table.entry_stride} * kKeyCapacity));
     }
     frame_.state = allocate(sizeof(State));
     frame_.scratch = allocate(max_of(largest, 1U));
@@ -209,7 +211,8 @@ class Block {
   template <class M>
   Outcome send(const M& message, SendOptions options, uint64_t correlation_id) {
     constexpr uint32_t index = index_in<M>(typename traits::AcceptsOf<H>::Type{});
-    static_assert(index < traits::AcceptsOf<H>::Type::kCount, "the handler does not accept this message");
+    static_assert(index < traits::AcceptsOf<H>::Type::kCount,
+                  "the handler does not accept this message");
     MessageHeader& header = *senders_[index].append();
     header = MessageHeader{};
     header.message_id = next_id_++;

@@ -317,10 +317,12 @@ void EngineImpl::describe_type(uint16_t type, std::string& name, uint64_t& finge
   fingerprint = type_infos_[type - 1U].fingerprint;
 }
 
-void EngineImpl::describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel,
-                          std::string& edge, std::string& type, uint64_t& fingerprint) const {
+void EngineImpl::describe(const DeadLetter& letter, const MessageHeader& header,
+                          std::string& kernel, std::string& edge, std::string& type,
+                          uint64_t& fingerprint) const {
   std::lock_guard lock(mutex_);
-  if (letter.kernel >= 1 && letter.kernel <= nodes_.size()) kernel = nodes_[letter.kernel - 1]->name_;
+  if (letter.kernel >= 1 && letter.kernel <= nodes_.size())
+    kernel = nodes_[letter.kernel - 1]->name_;
   if (letter.edge < edges_.size()) edge = edges_[letter.edge]->id_;
   describe_type(header.message_type, type, fingerprint);
 }
@@ -336,7 +338,8 @@ void EngineImpl::describe_reply(size_t size, const GraphNode& asked, std::string
   };
   if (asked.module_->reply.name != nullptr) return use(asked.module_->reply);
   for (const auto& node : nodes_)
-    if (node->module_ != nullptr && node->module_->reply.name != nullptr && node->module_->reply.size == size)
+    if (node->module_ != nullptr && node->module_->reply.name != nullptr &&
+        node->module_->reply.size == size)
       return use(node->module_->reply);
 }
 

@@ -145,10 +145,11 @@ class EngineImpl {
   Result<void> detach_receiver(GraphNode& node, uint32_t port);
 
   // Names for people
-  void describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel, std::string& edge,
-                std::string& type, uint64_t& fingerprint) const;
+  void describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel,
+                std::string& edge, std::string& type, uint64_t& fingerprint) const;
   void describe_type(uint16_t type, std::string& name, uint64_t& fingerprint) const;
-  void describe_reply(size_t size, const GraphNode& asked, std::string& name, uint64_t& fingerprint) const;
+  void describe_reply(size_t size, const GraphNode& asked, std::string& name,
+                      uint64_t& fingerprint) const;
   uint64_t memory_of(const GraphNode& node) const;
 
   // Runs f while the block is owned; returns when it has run.

@@ -294,8 +294,8 @@ Result<void> EngineImpl::detach_receiver(GraphNode& node, uint32_t port) {
       for (size_t i = 0; i < edges.size(); ++i) {
         if (edges_[edges[i].edge]->to_ != host_) continue;
         if (edges[i].staged != 0) {
-          result = fail(ErrorCode::QueueFull, "messages wait on this port for receive(); receive them first",
-                        node.name_);
+          result = fail(ErrorCode::QueueFull,
+                        "messages wait on this port for receive(); receive them first", node.name_);
           return;
         }
         edges.erase(edges.begin() + static_cast<std::ptrdiff_t>(i));

@@ -45,20 +45,21 @@ class DeadLetterSink final : public runtime::HostStep {
 
   StepStatus step(Block& block) override {
     constexpr uint32_t kBatch = 64;
-    uint32_t n = runtime::take(block, kBatch, [&](uint32_t, const MessageHeader& header, const void* payload) {
-      const auto& letter = *static_cast<const DeadLetter*>(payload);
-      DeadMessage message;
-      message.envelope.header = header;
-      auto* bytes = reinterpret_cast<const std::byte*>(&letter + 1);
-      message.envelope.payload.assign(bytes, bytes + letter.payload_size);
-      message.reason = reason_name(letter.reason);
-      message.detail = letter.detail;
-      message.time_us = letter.time_us;
-      engine_->impl().describe(letter, header, message.kernel, message.edge, message.envelope.type,
-                               message.envelope.fingerprint);
-      callback_(message);
-      return true;
-    });
+    uint32_t n = runtime::take(
+        block, kBatch, [&](uint32_t, const MessageHeader& header, const void* payload) {
+          const auto& letter = *static_cast<const DeadLetter*>(payload);
+          DeadMessage message;
+          message.envelope.header = header;
+          auto* bytes = reinterpret_cast<const std::byte*>(&letter + 1);
+          message.envelope.payload.assign(bytes, bytes + letter.payload_size);
+          message.reason = reason_name(letter.reason);
+          message.detail = letter.detail;
+          message.time_us = letter.time_us;
+          engine_->impl().describe(letter, header, message.kernel, message.edge,
+                                   message.envelope.type, message.envelope.fingerprint);
+          callback_(message);
+          return true;
+        });
     return n == kBatch ? StepStatus::More : StepStatus::Idle;
   }
 
@@ -76,12 +77,18 @@ uint64_t deadline_after(std::chrono::nanoseconds timeout) {
 
 std::string_view to_string(DeliveryStatus status) {
   switch (status) {
-    case DeliveryStatus::Delivered: return "delivered";
-    case DeliveryStatus::Pending: return "pending";
-    case DeliveryStatus::NotFound: return "not_found";
-    case DeliveryStatus::QueueFull: return "queue_full";
-    case DeliveryStatus::Timeout: return "timeout";
-    case DeliveryStatus::MaxHopsExceeded: return "max_hops_exceeded";
+    case DeliveryStatus::Delivered:
+      return "delivered";
+    case DeliveryStatus::Pending:
+      return "pending";
+    case DeliveryStatus::NotFound:
+      return "not_found";
+    case DeliveryStatus::QueueFull:
+      return "queue_full";
+    case DeliveryStatus::Timeout:
+      return "timeout";
+    case DeliveryStatus::MaxHopsExceeded:
+      return "max_hops_exceeded";
   }
   return "unknown";
 }
@@ -96,7 +103,8 @@ Result<void> KernelHandle::terminate(Duration limit) const {
 }
 
 Result<void> KernelHandle::wait(std::optional<Duration> timeout) const {
-  uint64_t until = timeout ? monotonic_ns() + static_cast<uint64_t>(timeout->count()) : ~uint64_t{0};
+  uint64_t until =
+      timeout ? monotonic_ns() + static_cast<uint64_t>(timeout->count()) : ~uint64_t{0};
   while (!is_finished(state())) {
     if (monotonic_ns() > until)
       return fail(ErrorCode::Timeout, "kernel is still " + std::string(to_string(state())), id());
@@ -163,8 +171,8 @@ Result<void> KernelHandle::send_envelope(const Envelope& envelope, Duration time
     return fail(ErrorCode::InvalidMessage, "kernel does not accept a " + envelope.type, id());
   if (envelope.payload.size() != module.accepts[message.accept].size)
     return fail(ErrorCode::MessageTooLarge,
-                "payload has " + std::to_string(envelope.payload.size()) + " bytes, a " + envelope.type + " has " +
-                    std::to_string(module.accepts[message.accept].size),
+                "payload has " + std::to_string(envelope.payload.size()) + " bytes, a " +
+                    envelope.type + " has " + std::to_string(module.accepts[message.accept].size),
                 id());
   auto sender = inner_->engine->impl().sender_to(node);
   if (!sender) return tl::unexpected(sender.error());
@@ -185,19 +193,22 @@ namespace {
 
 Result<Envelope> receive_from(GraphNode& node, Engine& engine, uint64_t deadline, ErrorCode none) {
   if (node.receiver_ == nullptr)
-    return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received", node.name());
+    return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received",
+                node.name());
   Envelope envelope;
-  auto taken = node.receiver_->receive(deadline, [&](const MessageHeader& header, const void* payload) {
-    envelope.header = header;
-    engine.impl().describe_type(header.message_type, envelope.type, envelope.fingerprint);
-    uint32_t size = engine.impl().type_infos_[header.message_type - 1U].size;
-    auto* bytes = static_cast<const std::byte*>(payload);
-    envelope.payload.assign(bytes, bytes + size);
-  });
+  auto taken =
+      node.receiver_->receive(deadline, [&](const MessageHeader& header, const void* payload) {
+        envelope.header = header;
+        engine.impl().describe_type(header.message_type, envelope.type, envelope.fingerprint);
+        uint32_t size = engine.impl().type_infos_[header.message_type - 1U].size;
+        auto* bytes = static_cast<const std::byte*>(payload);
+        envelope.payload.assign(bytes, bytes + size);
+      });
   if (taken == HostReceiver::Taken::Closed)
     return fail(ErrorCode::Closed, "kernel has terminated and nothing is left", node.name());
   if (taken == HostReceiver::Taken::Nothing)
-    return fail(none, none == ErrorCode::Timeout ? "nothing came in time" : "nothing is there", node.name());
+    return fail(none, none == ErrorCode::Timeout ? "nothing came in time" : "nothing is there",
+                node.name());
   return envelope;
 }
 
@@ -216,7 +227,8 @@ Result<int> KernelHandle::receive_descriptor() const {
   if (inner_->node->receiver_ == nullptr)
     return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received", id());
   int fd = inner_->node->receiver_->waiter.file_descriptor();
-  if (fd < 0) return fail(ErrorCode::IoError, std::string("eventfd: ") + std::strerror(errno), id());
+  if (fd < 0)
+    return fail(ErrorCode::IoError, std::string("eventfd: ") + std::strerror(errno), id());
   return fd;
 }
 
@@ -245,7 +257,8 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
   Envelope sent = request;
   sent.header.correlation_id = ticket->correlation_id;
   sent.header.reply_to = ticket->slot;
-  uint64_t deadline = monotonic_ns() + static_cast<uint64_t>(std::max<Duration::rep>(timeout.count(), 0));
+  uint64_t deadline =
+      monotonic_ns() + static_cast<uint64_t>(std::max<Duration::rep>(timeout.count(), 0));
   if (auto done = send_envelope(sent, timeout); !done) {
     impl.requests_.cancel(*ticket);
     return tl::unexpected(done.error());
@@ -254,8 +267,10 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
   if (waiting->done.load() == 0 && !impl.requests_.expire(*ticket))
     while (waiting->done.load() == 0) std::this_thread::yield();  // it is being completed
   switch (waiting->outcome) {
-    case RequestResult::Outcome::Replied: break;
-    case RequestResult::Outcome::TimedOut: return fail(ErrorCode::Timeout, "no reply in time", id());
+    case RequestResult::Outcome::Replied:
+      break;
+    case RequestResult::Outcome::TimedOut:
+      return fail(ErrorCode::Timeout, "no reply in time", id());
     case RequestResult::Outcome::NoReply:
       return fail(ErrorCode::NoReply, "the handler returned without a reply", id());
     case RequestResult::Outcome::Failed: {
@@ -288,12 +303,15 @@ Backend Runtime::backend() const { return impl_->engine->impl().backend_->kind()
 std::optional<Error> Runtime::unavailable(Backend backend) {
   switch (backend) {
     case Backend::Cpu:
-    case Backend::Auto: return std::nullopt;
+    case Backend::Auto:
+      return std::nullopt;
     case Backend::Cuda:
-      return Error{ErrorCode::BackendUnavailable, "the CUDA backend is not part of this version", "CUDA"};
+      return Error{ErrorCode::BackendUnavailable, "the CUDA backend is not part of this version",
+                   "CUDA"};
     case Backend::Metal:
     case Backend::Wgpu:
-      return Error{ErrorCode::BackendUnavailable, std::string(to_string(backend)) + " is a reserved name and not available",
+      return Error{ErrorCode::BackendUnavailable,
+                   std::string(to_string(backend)) + " is a reserved name and not available",
                    std::string(to_string(backend))};
   }
   return std::nullopt;
@@ -318,9 +336,11 @@ Result<KernelHandle> Runtime::launch_module(std::string id, const HandlerModule&
       KernelHandle::Inner{std::move(id), impl_->engine.get(), static_cast<GraphNode*>(*node)}));
 }
 
-Result<void> Runtime::connect(const PortRef& from, const KernelHandle& to, const WireOptions& options) {
+Result<void> Runtime::connect(const PortRef& from, const KernelHandle& to,
+                              const WireOptions& options) {
   auto* source = static_cast<GraphNode*>(impl_->engine->find(from.kernel));
-  if (source == nullptr) return fail(ErrorCode::KernelNotFound, "no kernel '" + from.kernel + "'", from.kernel);
+  if (source == nullptr)
+    return fail(ErrorCode::KernelNotFound, "no kernel '" + from.kernel + "'", from.kernel);
   if (is_finished(to.state()))
     return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(to.state())), to.id());
   const HandlerModule& module = *source->module_;
@@ -332,7 +352,8 @@ Result<void> Runtime::connect(const PortRef& from, const KernelHandle& to, const
   spec.route = options.route;
   while (spec.port < module.port_count && module.ports[spec.port].name != from.port) ++spec.port;
   if (spec.port == module.port_count && !(from.port == "reply" && module.reply.name != nullptr))
-    return fail(ErrorCode::ValidationError, "kernel '" + from.kernel + "' has no port '" + from.port + "'", from.kernel);
+    return fail(ErrorCode::ValidationError,
+                "kernel '" + from.kernel + "' has no port '" + from.port + "'", from.kernel);
   auto edge = impl_->engine->connect(spec);
   if (!edge) return tl::unexpected(edge.error());
   return impl_->engine->impl().detach_receiver(*source, spec.port);
@@ -346,9 +367,12 @@ DeliveryStatus Runtime::deliver(std::string_view kernel, const Envelope& envelop
   auto sent = handle->send_envelope(envelope, timeout);
   if (sent) return handle->is_active() ? DeliveryStatus::Delivered : DeliveryStatus::Pending;
   switch (sent.error().code) {
-    case ErrorCode::QueueFull: return DeliveryStatus::QueueFull;
-    case ErrorCode::Timeout: return DeliveryStatus::Timeout;
-    default: return DeliveryStatus::NotFound;
+    case ErrorCode::QueueFull:
+      return DeliveryStatus::QueueFull;
+    case ErrorCode::Timeout:
+      return DeliveryStatus::Timeout;
+    default:
+      return DeliveryStatus::NotFound;
   }
 }
 
@@ -362,7 +386,8 @@ std::optional<KernelHandle> Runtime::get_kernel(std::string_view id) const {
 std::vector<std::string> Runtime::list_kernels() const {
   std::vector<std::string> names;
   for (runtime::Node* node : impl_->engine->nodes())
-    if (node->kind() == NodeKind::Kernel && !is_finished(node->state())) names.push_back(node->name());
+    if (node->kind() == NodeKind::Kernel && !is_finished(node->state()))
+      names.push_back(node->name());
   return names;
 }
 
@@ -370,7 +395,8 @@ RuntimeMetrics Runtime::metrics() const {
   RuntimeMetrics m;
   const Engine& engine = *impl_->engine;
   for (runtime::Node* node : engine.nodes())
-    if (node->kind() == NodeKind::Kernel && node->state() == KernelState::Active) ++m.active_kernels;
+    if (node->kind() == NodeKind::Kernel && node->state() == KernelState::Active)
+      ++m.active_kernels;
   auto& impl = impl_->engine->impl();
   m.total_launched = impl.total_launched_;
   m.messages_sent = impl.host_created_.load();
@@ -450,12 +476,14 @@ Result<Runtime> RuntimeBuilder::build() const {
   if (on_dead_letter_) {
     impl->engine_pointer = impl->engine.get();
     auto sink = std::make_unique<DeadLetterSink>(impl->engine_pointer, on_dead_letter_);
-    if (auto node = impl->engine->set_dead_letters(std::move(sink)); !node) return tl::unexpected(node.error());
+    if (auto node = impl->engine->set_dead_letters(std::move(sink)); !node)
+      return tl::unexpected(node.error());
   }
   if (on_log_)
-    impl->engine->set_log([log = on_log_](std::string_view kernel, int level, std::string_view text, double value) {
-      log(kernel, static_cast<LogLevel>(level), text, value);
-    });
+    impl->engine->set_log(
+        [log = on_log_](std::string_view kernel, int level, std::string_view text, double value) {
+          log(kernel, static_cast<LogLevel>(level), text, value);
+        });
   if (auto started = impl->engine->start(); !started) return tl::unexpected(started.error());
   return Runtime(std::move(impl));
 }

@@ -419,7 +419,8 @@ class Step {
     call_on(ctx, index, state, payload, Accepted{});
   }
   template <class... M>
-  RK_HD void call_on(Ctx& ctx, uint32_t index, State& state, const void* payload, Accepts<M...>) {
+  RK_HD void call_on(Ctx& ctx, uint32_t index, State& state, [[maybe_unused]] const void* payload,
+                     Accepts<M...>) {
     uint32_t i = 0;
     (void)i;
     ((i++ == index ? call_one<M>(ctx, state, payload) : void()), ...);
