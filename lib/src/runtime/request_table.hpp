@@ -44,7 +44,7 @@ class RequestTable {
     std::atomic<uint64_t> correlation_id{0};  // 0: free or being completed
     std::atomic<uint64_t> deadline_ns{0};
     Done done;
-    uint32_t next_free = 0;
+    std::atomic<uint32_t> next_free{0};
   };
   bool finish(uint32_t slot, uint64_t correlation_id, const RequestResult& result);
   void free_slot(uint32_t slot);
