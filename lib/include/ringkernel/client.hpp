@@ -42,11 +42,18 @@ struct SendRequest {
   std::function<void(std::string_view what)> on_unanswered;
 };
 
+struct BadLineReport {
+  uint64_t line = 0;   // of what was sent, from 1
+  std::string reason;  // stable, as in a dead letter
+  std::string detail;
+};
+
 struct SendReport {
   uint64_t lines = 0;  // = accepted + bad
   uint64_t accepted = 0;
   uint64_t bad = 0;
-  uint64_t replied = 0;  // of requests; = accepted with failed and unanswered
+  std::vector<BadLineReport> bad_lines;  // the first few of them
+  uint64_t replied = 0;                  // of requests; = accepted with failed and unanswered
   uint64_t failed = 0;
   uint64_t unanswered = 0;  // timed out, or the handler did not reply
   std::string stopped;      // not empty: the topology stopped before it had taken everything

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "launcher/client_stream.hpp"
-#include "launcher/service_folders.hpp"
 #include "launcher/service_name.hpp"
+#include "ringkernel/service.hpp"
 #include "ringkernel/version.hpp"
 
 namespace ringkernel {
@@ -47,6 +47,10 @@ SendReport report_of(const Json& answer) {
   report.replied = number_of(answer, "replied");
   report.failed = number_of(answer, "failed");
   report.unanswered = number_of(answer, "unanswered");
+  for (const Json& line : launcher::list_of(answer, "bad_lines")) {
+    report.bad_lines.push_back({number_of(line, "line"), launcher::text_of(line, "reason"),
+                                launcher::text_of(line, "detail")});
+  }
   report.stopped = launcher::text_of(answer, "stopped");
   return report;
 }
@@ -54,7 +58,7 @@ SendReport report_of(const Json& answer) {
 }  // namespace
 
 Result<std::vector<std::string>> running_topologies() {
-  auto folder = launcher::runtime_folder();
+  auto folder = runtime_folder();
   if (!folder) return tl::unexpected(folder.error());
   return launcher::running_names(*folder);
 }
@@ -184,7 +188,7 @@ Client::Client(Client&& other) noexcept = default;
 Client& Client::operator=(Client&& other) noexcept = default;
 
 Result<Client> Client::connect(const std::string& name) {
-  auto folder = launcher::runtime_folder();
+  auto folder = runtime_folder();
   if (!folder) return tl::unexpected(folder.error());
   auto socket = launcher::connect_to(*folder, name);
   if (!socket) return tl::unexpected(socket.error());

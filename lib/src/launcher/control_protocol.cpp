@@ -95,4 +95,10 @@ bool flag_of(const Json& object, const char* member) {
   return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
+const Json& list_of(const Json& object, const char* member) {
+  static const Json kEmpty = Json::array();
+  const auto found = object.find(member);
+  return found != object.end() && found->is_array() ? *found : kEmpty;
+}
+
 }  // namespace ringkernel::launcher

@@ -73,5 +73,6 @@ Error answer_error(const Json& answer);
 std::string text_of(const Json& object, const char* member);
 uint64_t number_of(const Json& object, const char* member, uint64_t otherwise = 0);
 bool flag_of(const Json& object, const char* member);
+const Json& list_of(const Json& object, const char* member);  // absent: an empty one
 
 }  // namespace ringkernel::launcher

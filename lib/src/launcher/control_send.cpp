@@ -42,6 +42,10 @@ class Send : public ControlOperation {
   void answer(std::string& out, bool ok) {
     const FeedCounts counts = feed_->counts();
     Json members{{"lines", counts.lines}, {"accepted", counts.accepted}, {"bad", counts.bad}};
+    for (const BadLine& bad : feed_->bad_lines()) {
+      members["bad_lines"].push_back(
+          Json{{"line", bad.line}, {"reason", bad.reason}, {"detail", bad.detail}});
+    }
     if (!ok) {
       const Error error = stopped_error(context_);
       members["stopped"] = error.message;

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ringkernel/error.hpp"
 
@@ -20,6 +21,13 @@ struct FeedCounts {
   uint64_t lines = 0;  // = accepted + bad, once parsed
   uint64_t accepted = 0;
   uint64_t bad = 0;
+};
+
+// Why a line is bad, as in its dead letter.
+struct BadLine {
+  uint64_t line = 0;  // of this feed, from 1
+  std::string reason;
+  std::string detail;
 };
 
 // One client's stream of bytes into an input: lines for jsonl, structs back to back for raw. Its
@@ -50,6 +58,9 @@ class Feed {
   virtual bool handled() = 0;
 
   virtual FeedCounts counts() const = 0;
+
+  // The first few bad lines, for the sender to read.
+  virtual std::vector<BadLine> bad_lines() const = 0;
 };
 
 // What became of one request line.

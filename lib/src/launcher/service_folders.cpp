@@ -11,7 +11,9 @@
 #include <string_view>
 #include <system_error>
 
-namespace ringkernel::launcher {
+#include "ringkernel/service.hpp"
+
+namespace ringkernel {
 namespace {
 
 // An empty variable counts as unset, as the XDG rules say; so does a relative XDG path.
@@ -66,6 +68,8 @@ Result<void> check_own(const std::string& path) {
 
 }  // namespace
 
+namespace launcher {
+
 Result<void> make_folders(const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string folder = path.substr(0, end);
@@ -87,6 +91,16 @@ Result<void> make_folders(const std::string& path) {
   return {};
 }
 
+Result<std::string> state_folder_of(const std::string& name) {
+  auto folder = state_folder();
+  if (!folder) return folder;
+  const std::string own = *folder + "/" + name;
+  if (auto made = make_folders(own); !made) return tl::unexpected(made.error());
+  return own;
+}
+
+}  // namespace launcher
+
 Result<std::string> runtime_folder() {
   std::string folder;
   if (std::string own = variable("RINGK_RUNTIME_DIR"); !own.empty()) {
@@ -103,7 +117,7 @@ Result<std::string> runtime_folder() {
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
   struct stat found {};
   if (lstat(folder.c_str(), &found) != 0) {
-    if (auto made = make_folders(folder); !made) return tl::unexpected(made.error());
+    if (auto made = launcher::make_folders(folder); !made) return tl::unexpected(made.error());
   }
   if (auto own = check_own(folder); !own) return tl::unexpected(own.error());
   return folder;
@@ -119,12 +133,4 @@ Result<std::string> state_folder() {
   return *folder + "/.local/state/ringk";
 }
 
-Result<std::string> state_folder_of(const std::string& name) {
-  auto folder = state_folder();
-  if (!folder) return folder;
-  const std::string own = *folder + "/" + name;
-  if (auto made = make_folders(own); !made) return tl::unexpected(made.error());
-  return own;
-}
-
-}  // namespace ringkernel::launcher
+}  // namespace ringkernel

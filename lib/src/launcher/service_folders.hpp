@@ -1,5 +1,6 @@
-// The folders of running topologies: control sockets and locks in the runtime folder; logs, outputs
-// and dead letters of services in the state folder.
+// Making the folders of running topologies: control sockets and locks are in the runtime folder;
+// logs, outputs and dead letters of services in the state folder. ringkernel/service.hpp names
+// both.
 #pragma once
 
 #include <string>
@@ -7,14 +8,6 @@
 #include "ringkernel/error.hpp"
 
 namespace ringkernel::launcher {
-
-// $RINGK_RUNTIME_DIR, else $XDG_RUNTIME_DIR/ringk, else ringk-UID in the temporary folder. Made
-// with mode 0700 where it is missing. PermissionDenied where it is not a folder of this user's own
-// that nobody else can enter: whoever can write there could take the name of a topology.
-Result<std::string> runtime_folder();
-
-// $RINGK_STATE_DIR, else $XDG_STATE_HOME/ringk, else ~/.local/state/ringk; only named, not made.
-Result<std::string> state_folder();
 
 // state_folder()/name, made where it is missing.
 Result<std::string> state_folder_of(const std::string& name);

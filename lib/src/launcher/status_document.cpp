@@ -17,12 +17,6 @@ double amount(const Json& object, const char* member) {
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-const Json& list_of(const Json& object, const char* member) {
-  static const Json kEmpty = Json::array();
-  const auto found = object.find(member);
-  return found != object.end() && found->is_array() ? *found : kEmpty;
-}
-
 std::string_view edge_from(std::string_view id) { return id.substr(0, id.find_first_of(".:")); }
 
 std::string_view edge_to(std::string_view id) {

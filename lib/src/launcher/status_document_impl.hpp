@@ -18,8 +18,6 @@ namespace launcher {
 
 // The number at `member`, 0 where there is none.
 double amount(const Json& object, const char* member);
-// The list at `member`, empty where there is none.
-const Json& list_of(const Json& object, const char* member);
 // The two ends of an edge's id, "from[.port]:to".
 std::string_view edge_from(std::string_view id);
 std::string_view edge_to(std::string_view id);

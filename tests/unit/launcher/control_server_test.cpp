@@ -83,11 +83,17 @@ class FakeTopology : public ControlTarget {
       return input_.handled;
     }
     FeedCounts counts() const override { return counts_; }
+    std::vector<BadLine> bad_lines() const override { return bad_lines_; }
 
    private:
     void done() {
       ++counts_.lines;
-      ++(line_[0] == '!' ? counts_.bad : counts_.accepted);
+      if (line_[0] == '!') {
+        ++counts_.bad;
+        bad_lines_.push_back({counts_.lines, "not_json", "it starts with '!'"});
+      } else {
+        ++counts_.accepted;
+      }
       input_.lines.push_back(line_);
       line_.clear();
     }
@@ -95,6 +101,7 @@ class FakeTopology : public ControlTarget {
     std::function<void()> on_change_;
     std::string line_;
     FeedCounts counts_;
+    std::vector<BadLine> bad_lines_;
     bool finished_ = false;
   };
 
@@ -219,6 +226,9 @@ TEST_CASE_FIXTURE(Fixture, "sent lines arrive once, in order, and are counted pe
   CHECK(report->lines == 50'002);
   CHECK(report->accepted == 50'001);
   CHECK(report->bad == 1);
+  REQUIRE(report->bad_lines.size() == 1);
+  CHECK(report->bad_lines[0].line == 50'001);
+  CHECK(report->bad_lines[0].detail == "it starts with '!'");
   REQUIRE(topology.input.lines.size() == 50'002);
   for (size_t i = 0; i < 50'000; ++i) {
     REQUIRE(topology.input.lines[i] == "line " + std::to_string(i));

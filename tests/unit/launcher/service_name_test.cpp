@@ -10,6 +10,7 @@
 #include <string>
 
 #include "launcher/service_folders.hpp"
+#include "ringkernel/service.hpp"
 #include "unit/launcher/scratch_folder.hpp"
 
 using namespace ringkernel;
