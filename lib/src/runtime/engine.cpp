@@ -294,8 +294,10 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
       impl_->run_on(parts->owner, [&](Block& block) {
         for (uint32_t p = 0; p < block.port_count; ++p)
           for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
-            if (block.ports[p].edges[i].edge == edge->number_)
+            if (block.ports[p].edges[i].edge == edge->number_) {
               block.ports[p].edges[i].closed = true;
+              block.ports[p].direct = nullptr;
+            }
       });
   }
   uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};

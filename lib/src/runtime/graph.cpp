@@ -364,6 +364,13 @@ void EngineImpl::rebuild(BlockParts& parts) {
     OutPort& port = parts.out_ports[p];
     port.edges = parts.port_edges[p].data();
     port.edge_count = static_cast<uint32_t>(parts.port_edges[p].size());
+    port.direct = nullptr;
+    if (port.edge_count == 1) {
+      OutEdge& e = port.edges[0];
+      bool direct = e.kind == RingKind::Spsc && e.on_full == OnFull::Wait && e.targets == 1 &&
+                    e.levels == 1 && !e.closed && !e.in_cycle;
+      if (direct) port.direct = &e;
+    }
     for (OutEdge& e : parts.port_edges[p]) {
       uint32_t copies = port.max * (e.route == Route::All ? e.targets : 1);
       undo += 2 * static_cast<size_t>(copies);

@@ -241,7 +241,10 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
     Reason reason = Reason::None;
     std::vector<std::byte> payload;
   };
-  auto waiting = std::make_shared<Waiting>();
+  // Kept per thread: this function returns only after the completion, or after it was ruled out.
+  thread_local Waiting kept;
+  Waiting* waiting = &kept;
+  waiting->done.store(0);
   auto& impl = inner_->engine->impl();
   auto ticket = impl.requests_.begin(
       [waiting](const RequestResult& result) {
@@ -251,6 +254,7 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
         waiting->payload.assign(result.payload.begin(), result.payload.end());
         waiting->done.exchange(1);
         waiting->waiter.owner.notify();
+        waiting->done.store(2);
       },
       0);
   if (!ticket) return tl::unexpected(ticket.error());
@@ -263,9 +267,10 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
     impl.requests_.cancel(*ticket);
     return tl::unexpected(done.error());
   }
-  waiting->waiter.wait([&] { return waiting->done.load() != 0; }, deadline);
-  if (waiting->done.load() == 0 && !impl.requests_.expire(*ticket))
-    while (waiting->done.load() == 0) std::this_thread::yield();  // it is being completed
+  if (!waiting->waiter.wait([&] { return waiting->done.load() != 0; }, deadline))
+    impl.requests_.expire(*ticket);
+  while (waiting->done.load() != 2)
+    std::this_thread::yield();  // the completion is on its last lines
   switch (waiting->outcome) {
     case RequestResult::Outcome::Replied:
       break;

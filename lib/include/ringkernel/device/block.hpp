@@ -167,6 +167,7 @@ struct OutEdge {
 
 struct OutPort {
   OutEdge* edges = nullptr;
+  OutEdge* direct = nullptr;  // the only edge, where it is one waiting Spsc ring: the fast path
   uint32_t edge_count = 0;
   uint32_t max = 1;  // most emits per handled message
   uint16_t message_type = 0;

@@ -246,6 +246,15 @@ class Context {
       emission.reply_to = in_->reply_to;
       forwarded_ = true;
     }
+    if (RK_LIKELY(port.direct != nullptr)) {
+      OutEdge& e = *port.direct;
+      Link& link = *e.links;
+      count(&e.counters->offered, 1);
+      ++b_.created;
+      touch(b_, link);
+      push_undo(b_, Undo::Kind::Sent, &e, &link);
+      return write(*link.spsc.append(), port.message_type, message, emission);
+    }
     for (uint32_t i = 0; i < port.edge_count; ++i) {
       OutEdge& e = port.edges[i];
       if (e.route == Route::All) {
@@ -257,16 +266,21 @@ class Context {
   }
 
   template <class M>
+  RK_HD void write(MessageHeader& slot, uint16_t type, const M& message, const Emission& emission) {
+    fill_header(b_, slot, type, emission);
+    M* payload = static_cast<M*>(payload_of(&slot));
+    *payload = message;
+    MessageTraits<M>::clear_padding(*payload);
+  }
+
+  template <class M>
   RK_HD void put_copy(OutPort& port, OutEdge& e, uint32_t target, const M& message,
                       Emission& emission) {
     Offer outcome;
     Reason reason = Reason::None;
     MessageHeader* slot = offer_slot(b_, e, target, emission.priority, outcome, reason);
     if (RK_LIKELY(slot != nullptr)) {
-      fill_header(b_, *slot, port.message_type, emission);
-      M* payload = static_cast<M*>(payload_of(slot));
-      *payload = message;
-      MessageTraits<M>::clear_padding(*payload);
+      write(*slot, port.message_type, message, emission);
     } else {
       if (emission.correlation_id != 0)
         refused_ = reason == Reason::None ? Reason::QueueFull : reason;

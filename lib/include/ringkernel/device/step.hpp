@@ -629,33 +629,29 @@ class Step {
   }
 
   RK_HD StepResult poll(uint32_t budget, StepResult result) {
-    while (result.handled < budget) {
-      if (make_room(1) == 0) {
-        finish_batch();
-        result.status = StepStatus::Blocked;
-        return result;
-      }
-      bool more = false;
-      bool called = call_hook(0, [&](Ctx& c) {
-        if constexpr (requires(State & s) { H::on_poll(c, s); })
-          more = H::on_poll(c, *static_cast<State*>(b_.state));
-        else
-          more = H::on_poll(c);
-      });
-      if (!called) {
-        finish_batch();
-        result.status = StepStatus::Blocked;
-        return result;
-      }
-      ++result.handled;
-      if (!more) {
+    while (result.handled < budget && b_.polling) {
+      uint32_t room = make_room(budget - result.handled);
+      bool called = room > 0;
+      for (; called && room > 0 && b_.polling; --room) {
+        bool more = false;
+        called = call_hook(0, [&](Ctx& c) {
+          if constexpr (requires(State & s) { H::on_poll(c, s); })
+            more = H::on_poll(c, *static_cast<State*>(b_.state));
+          else
+            more = H::on_poll(c);
+        });
+        if (!called) break;
+        ++result.handled;
+        if (more) continue;
         b_.polling = false;
         store_release(&b_.counters->polls_left, uint64_t{0});
-        break;
+      }
+      if (!finish_batch() || !called) {
+        result.status = StepStatus::Blocked;
+        return result;
       }
     }
-    result.status =
-        finish_batch() ? (b_.polling ? StepStatus::More : StepStatus::Idle) : StepStatus::Blocked;
+    result.status = b_.polling ? StepStatus::More : StepStatus::Idle;
     return result;
   }
 

@@ -156,8 +156,11 @@ bool Scheduler::wait_awake(Worker& worker, BlockOwner*& found) {
   if (!spinning_.compare_exchange_strong(none, 1)) return false;
   uint64_t until = monotonic_ns() + kSpinNs;
   do {
-    for (int i = 0; i < 8; ++i) pause();
-    found = pick(worker);
+    // The clock and other workers' queues are looked at less often than the own.
+    for (int i = 0; i < 32 && found == nullptr; ++i) {
+      pause();
+      found = pick(worker);
+    }
     if (found == nullptr) found = steal(worker);
   } while (found == nullptr && !stopping_.load(std::memory_order_relaxed) &&
            monotonic_ns() < until);
