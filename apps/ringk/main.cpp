@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "command_line.hpp"
+
+int main(int argc, char** argv) { return ringk::run_command_line(argc, argv); }

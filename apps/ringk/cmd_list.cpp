@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <ringkernel/machine.hpp>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "text_table.hpp"
+
+namespace ringk {
+namespace {
+
+using ringkernel::Listing;
+
+struct Options {
+  std::vector<std::string> kinds;
+  bool json = false;
+
+  bool wants(const char* kind) const {
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+  }
+};
+
+std::string view(const Listing& listing) {
+  std::vector<std::vector<std::string>> rows;
+  if (listing.devices) {
+    rows.push_back({"DEVICE", "DESCRIPTION"});
+    for (const auto& device : *listing.devices) {
+      rows.push_back({device.name, device.unavailable.empty()
+                                       ? device.description
+                                       : "not available: " + device.unavailable});
+    }
+  }
+  std::string text = text_table(rows);
+  if (listing.topologies) {
+    rows = {{"TOPOLOGY", "STATE", "PID", "UPTIME"}};
+    for (const auto& topology : *listing.topologies) {
+      rows.push_back({topology.name, topology.state, std::to_string(topology.pid),
+                      std::to_string(std::llround(topology.uptime_s)) + "s"});
+    }
+    if (!text.empty()) text += "\n";
+    text += text_table(rows);
+  }
+  return text;
+}
+
+ExitCode list(const Options& options, const Console& console) {
+  Listing listing;
+  if (options.wants("devices")) listing.devices = ringkernel::devices();
+  if (options.wants("topologies")) {
+    auto found = ringkernel::topologies();
+    if (!found) return console.failed(found.error());
+    listing.topologies = std::move(*found);
+  }
+  return console.data(options.json ? ringkernel::to_json(listing) + "\n" : view(listing));
+}
+
+}  // namespace
+
+Action declare_list(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("KIND", options->kinds, "devices, topologies; without one, all of them")
+      ->check(CLI::IsMember({"devices", "topologies"}));
+  app.add_flag("--json", options->json, "a JSON document");
+  return [options](Console& console) { return list(*options, console); };
+}
+
+}  // namespace ringk

@@ -1,0 +1,19 @@
+#include <array>
+
+#include "command.hpp"
+
+namespace ringk {
+
+std::span<const Command> commands() {
+  static constexpr std::array kCommands = {
+      Command{"Run", "send", "pipe messages into a running topology", declare_send},
+      Command{"Run", "suspend", "deactivate a kernel, or all of them", declare_suspend},
+      Command{"Run", "resume", "activate a kernel, or all of them", declare_resume},
+      Command{"Run", "stop", "drain and stop a topology, or terminate one kernel", declare_stop},
+      Command{"Inspect", "status", "states and metrics of a running topology", declare_status},
+      Command{"Machine", "list", "running topologies", declare_list},
+  };
+  return kCommands;
+}
+
+}  // namespace ringk
