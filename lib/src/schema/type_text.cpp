@@ -1,0 +1,255 @@
+#include "schema/type_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+
+#include "schema/type_layout.hpp"
+
+namespace ringkernel::schema {
+namespace {
+
+constexpr std::array<std::string_view, 11> kScalars = {"bool", "u8",  "u16", "u32", "u64", "i8",
+                                                       "i16",  "i32", "i64", "f32", "f64"};
+
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+class Parser {
+ public:
+  Parser(std::string_view text, const std::vector<MessageTypePtr>& known)
+      : text_(text), known_(known) {}
+
+  tl::expected<ParsedType, DeclarationError> parse() {
+    ParsedType parsed;
+    skip_spaces();
+    if (!type(parsed.type)) return tl::unexpected(error_);
+    skip_spaces();
+    if (at_ < text_.size() && text_[at_] == '=') {
+      ++at_;
+      skip_spaces();
+      parsed.default_offset = at_;
+      std::string_view rest = text_.substr(at_);
+      while (!rest.empty() && rest.back() == ' ') rest.remove_suffix(1);
+      parsed.default_text = std::string(rest);
+      return parsed;
+    }
+    if (at_ != text_.size()) {
+      failed("bad-type", "unexpected '" + std::string(text_.substr(at_)) + "' after the type");
+      return tl::unexpected(error_);
+    }
+    return parsed;
+  }
+
+ private:
+  void skip_spaces() {
+    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
+  }
+
+  bool failed(std::string code, std::string message, std::string suggestion = {}) {
+    error_ = {"", at_, std::move(code), std::move(message), std::move(suggestion)};
+    return false;
+  }
+
+  std::string_view word() {
+    size_t start = at_;
+    while (at_ < text_.size() &&
+           (isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_'))
+      ++at_;
+    return text_.substr(start, at_ - start);
+  }
+
+  bool type(Type& type) {
+    if (!base(type)) return false;
+    // T[N], T[<=N]
+    while (at_ < text_.size() && text_[at_] == '[') {
+      if (type.kind == Type::Kind::Array || type.kind == Type::Kind::List)
+        return failed("bad-type", "arrays of arrays are not supported; nest a message");
+      Type array;
+      ++at_;
+      skip_spaces();
+      array.kind = Type::Kind::Array;
+      if (text_.substr(at_, 2) == "<=") {
+        array.kind = Type::Kind::List;
+        at_ += 2;
+      }
+      if (!count(array.count, 1, kMaxPayload) || !close()) return false;
+      array.element = std::make_shared<Type>(type);
+      if (!lay_out(array)) return failed("too-large", "a message may have at most 1 MiB");
+      type = array;
+    }
+    skip_spaces();
+    if (at_ < text_.size() && text_[at_] == '?') {
+      ++at_;
+      type.optional = true;
+    }
+    if (!lay_out(type)) return failed("too-large", "a message may have at most 1 MiB");
+    return true;
+  }
+
+  bool base(Type& type) {
+    size_t start = at_;
+    std::string_view name = word();
+    if (name.empty()) return failed("bad-type", "expected a type");
+    if (auto scalar = scalar_from_string(name)) {
+      type.kind = Type::Kind::Scalar;
+      type.scalar = *scalar;
+    } else if (name == "string" || name == "bytes") {
+      type.kind = name == "string" ? Type::Kind::String : Type::Kind::Bytes;
+      if (at_ >= text_.size() || text_[at_] != '[')
+        return failed("bad-type",
+                      std::string(name) + " needs its size: " + std::string(name) + "[32]");
+      ++at_;
+      if (!count(type.count, 1, 65535) || !close()) return false;
+    } else if (name == "enum") {
+      type.kind = Type::Kind::Enum;
+      if (!enum_names(type)) return false;
+    } else {
+      auto found =
+          std::find_if(known_.begin(), known_.end(), [&](auto& m) { return m->name == name; });
+      if (found == known_.end()) {
+        at_ = start;
+        return failed("unknown-type", "unknown type '" + std::string(name) + "'", nearest(name));
+      }
+      type.kind = Type::Kind::Message;
+      type.message = *found;
+    }
+    if (!lay_out(type)) return failed("too-large", "a message may have at most 1 MiB");
+    return true;
+  }
+
+  bool enum_names(Type& type) {
+    if (at_ >= text_.size() || text_[at_] != '[')
+      return failed("bad-type", "enum needs its names: enum[a, b]");
+    ++at_;
+    std::set<std::string_view> seen;
+    for (;;) {
+      skip_spaces();
+      size_t start = at_;
+      std::string_view name = word();
+      if (!is_identifier(name)) {
+        at_ = start;
+        return failed("bad-name", "the names of an enum are C++ identifiers");
+      }
+      if (is_cpp_keyword(name)) {
+        at_ = start;
+        return failed("name-reserved", "'" + std::string(name) + "' is a C++ keyword");
+      }
+      if (!seen.insert(name).second) {
+        at_ = start;
+        return failed("duplicate-name", "'" + std::string(name) + "' stands twice in the enum");
+      }
+      type.names.emplace_back(name);
+      skip_spaces();
+      if (at_ < text_.size() && text_[at_] == ',') {
+        ++at_;
+        continue;
+      }
+      if (type.names.size() > 65536) return failed("too-large", "an enum has at most 65536 names");
+      return close();
+    }
+  }
+
+  bool count(uint32_t& into, uint32_t least, uint32_t most) {
+    skip_spaces();
+    size_t start = at_;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), into);
+    if (error == std::errc::invalid_argument) return failed("bad-type", "expected a number");
+    at_ = static_cast<size_t>(end - text_.data());
+    if (error != std::errc() || into < least || into > most) {
+      at_ = start;
+      return failed("bad-size",
+                    "the size must be " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return true;
+  }
+
+  bool close() {
+    skip_spaces();
+    if (at_ >= text_.size() || text_[at_] != ']') return failed("bad-type", "expected ']'");
+    ++at_;
+    return true;
+  }
+
+  std::string nearest(std::string_view name) const {
+    std::string best;
+    size_t least = 3;
+    auto look = [&](std::string_view candidate) {
+      size_t d = distance(name, candidate);
+      if (d < least && d < candidate.size()) {
+        least = d;
+        best = candidate;
+      }
+    };
+    for (std::string_view scalar : kScalars) look(scalar);
+    look("string");
+    look("bytes");
+    look("enum");
+    for (const auto& message : known_) look(message->name);
+    return best.empty() ? best : "did you mean '" + best + "'?";
+  }
+
+  std::string_view text_;
+  const std::vector<MessageTypePtr>& known_;
+  size_t at_ = 0;
+  DeclarationError error_;
+};
+
+}  // namespace
+
+std::string_view to_string(Scalar scalar) { return kScalars[static_cast<size_t>(scalar)]; }
+
+std::optional<Scalar> scalar_from_string(std::string_view name) {
+  auto found = std::find(kScalars.begin(), kScalars.end(), name);
+  if (found == kScalars.end()) return std::nullopt;
+  return static_cast<Scalar>(found - kScalars.begin());
+}
+
+std::string to_string(const Type& type) {
+  std::string text;
+  switch (type.kind) {
+    case Type::Kind::Scalar:
+      text = to_string(type.scalar);
+      break;
+    case Type::Kind::String:
+      text = "string[" + std::to_string(type.count) + "]";
+      break;
+    case Type::Kind::Bytes:
+      text = "bytes[" + std::to_string(type.count) + "]";
+      break;
+    case Type::Kind::Enum:
+      for (const std::string& name : type.names) text += (text.empty() ? "enum[" : ", ") + name;
+      text += "]";
+      break;
+    case Type::Kind::Message:
+      text = type.message->name;
+      break;
+    case Type::Kind::Array:
+      text = to_string(*type.element) + "[" + std::to_string(type.count) + "]";
+      break;
+    case Type::Kind::List:
+      text = to_string(*type.element) + "[<=" + std::to_string(type.count) + "]";
+      break;
+  }
+  return type.optional ? text + "?" : text;
+}
+
+tl::expected<ParsedType, DeclarationError> parse_type(std::string_view text,
+                                                      const std::vector<MessageTypePtr>& known) {
+  return Parser(text, known).parse();
+}
+
+}  // namespace ringkernel::schema
