@@ -71,14 +71,10 @@ Result<StatusDocument> StatusDocument::kernel(std::string_view name) const {
     if (launcher::edge_from(id) == name || launcher::edge_to(id) == name) edges.push_back(edge);
   }
   for (const auto& [member, value] : impl_->json.items()) {
-    if (member == "kernels") {
-      impl->json[member] = std::move(kernels);
-    } else if (member == "edges") {
-      impl->json[member] = std::move(edges);
-    } else if (!value.is_array() && member != "totals") {
-      impl->json[member] = value;
-    }
+    if (!value.is_array() && member != "totals") impl->json[member] = value;
   }
+  impl->json["kernels"] = std::move(kernels);
+  impl->json["edges"] = std::move(edges);
   impl->text = impl->json.dump();
   return StatusDocument(std::move(impl));
 }

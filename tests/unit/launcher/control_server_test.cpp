@@ -129,7 +129,14 @@ class FakeTopology : public ControlTarget {
     }
     return {};
   }
-  Idle idle() override { return Idle{idle_.load(), never}; }
+  Idle idle() override {
+    const std::lock_guard lock(never_mutex);
+    return Idle{idle_.load(), never};
+  }
+  void set_never(const std::string& why) {
+    const std::lock_guard lock(never_mutex);
+    never = why;
+  }
   Result<void> suspend(const std::string& kernel) override {
     if (kernel != "score") return fail(ErrorCode::KernelNotFound, "no kernel '" + kernel + "'");
     suspended = true;
@@ -154,6 +161,7 @@ class FakeTopology : public ControlTarget {
   mutable std::atomic<int> asked{0};
   Input input;
   std::atomic<bool> idle_{true};
+  std::mutex never_mutex;
   std::string never;
   std::atomic<bool> suspended{false};
   std::atomic<bool> stopping{false};
@@ -328,12 +336,13 @@ TEST_CASE_FIXTURE(Fixture, "waiting ends when what is waited for is there") {
 
   topology.idle_ = false;
   CHECK(client().wait_idle(30ms).error().code == ErrorCode::Timeout);
-  topology.never = "score is suspended and 3 messages wait for it";
+  const std::string why = "score is suspended and 3 messages wait for it";
+  topology.set_never(why);
   const auto never = client().wait_idle(60s);
   REQUIRE_FALSE(never);
   CHECK(never.error().code == ErrorCode::Cancelled);
-  CHECK(never.error().message == topology.never);
-  topology.never.clear();
+  CHECK(never.error().message == why);
+  topology.set_never("");
   topology.idle_ = true;
   CHECK(client().wait_idle(60s));
 }
