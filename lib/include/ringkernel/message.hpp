@@ -24,13 +24,13 @@ constexpr uint64_t fingerprint_of(const char* text, uint64_t hash = 0xCBF29CE484
 #define RK_CLEAR_PADDING(message) static_cast<void>(message)
 #endif
 
-#define RK_MESSAGE(Type, ...)                                                          \
-  template <>                                                                          \
-  struct ringkernel::MessageTraits<Type> {                                             \
-    static_assert(__is_trivially_copyable(Type), #Type " must be trivially copyable"); \
-    static constexpr const char* kName = #Type;                                        \
-    static constexpr const char* kFields = #__VA_ARGS__;                               \
-    static constexpr uint64_t kFingerprint = ringkernel::fingerprint_of(               \
-        #Type "{" #__VA_ARGS__ "}", 0xCBF29CE484222325ULL ^ sizeof(Type));             \
-    static void clear_padding(Type& message) { RK_CLEAR_PADDING(message); }            \
+#define RK_MESSAGE(Type, ...)                                                            \
+  template <>                                                                            \
+  struct ringkernel::MessageTraits<::Type> {                                             \
+    static_assert(__is_trivially_copyable(::Type), #Type " must be trivially copyable"); \
+    static constexpr const char* kName = #Type;                                          \
+    static constexpr const char* kFields = #__VA_ARGS__;                                 \
+    static constexpr uint64_t kFingerprint = ringkernel::fingerprint_of(                 \
+        #Type "{" #__VA_ARGS__ "}", 0xCBF29CE484222325ULL ^ sizeof(::Type));             \
+    static void clear_padding(::Type& message) { RK_CLEAR_PADDING(message); }            \
   };
