@@ -239,8 +239,6 @@ tl::expected<MessageTypePtr, std::vector<DeclarationError>> make_message_type(
                         "two fields have the JSON name '" + field->json_name + "'", ""});
     message->fields.push_back(std::move(*field));
   }
-  if (errors.empty() && message->fields.empty())
-    errors.push_back({"", 0, "empty-message", "a message needs at least one field", ""});
   if (errors.empty() && !lay_out(*message))
     errors.push_back({"", 0, "too-large", "a message may have at most 1 MiB", ""});
   if (!errors.empty()) return tl::unexpected(errors);

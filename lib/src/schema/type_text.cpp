@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "ringkernel/nearest_name.hpp"
 #include "schema/type_layout.hpp"
 
 namespace ringkernel::schema {
@@ -12,21 +13,6 @@ namespace {
 
 constexpr std::array<std::string_view, 11> kScalars = {"bool", "u8",  "u16", "u32", "u64", "i8",
                                                        "i16",  "i32", "i64", "f32", "f64"};
-
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
 
 class Parser {
  public:
@@ -185,20 +171,10 @@ class Parser {
   }
 
   std::string nearest(std::string_view name) const {
-    std::string best;
-    size_t least = 3;
-    auto look = [&](std::string_view candidate) {
-      size_t d = distance(name, candidate);
-      if (d < least && d < candidate.size()) {
-        least = d;
-        best = candidate;
-      }
-    };
-    for (std::string_view scalar : kScalars) look(scalar);
-    look("string");
-    look("bytes");
-    look("enum");
-    for (const auto& message : known_) look(message->name);
+    std::vector<std::string> candidates(kScalars.begin(), kScalars.end());
+    candidates.insert(candidates.end(), {"string", "bytes", "enum"});
+    for (const auto& message : known_) candidates.push_back(message->name);
+    const std::string best = nearest_name(name, candidates);
     return best.empty() ? best : "did you mean '" + best + "'?";
   }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -184,5 +185,8 @@ std::vector<std::vector<std::string>> drain_order(const Topology& topology);
 
 // The kernels of each waiting cycle (strongly connected component with an edge), for credits.
 std::vector<std::vector<std::string>> cycles(const Topology& topology);
+// The same over the wires that `follow` says yes to.
+std::vector<std::vector<std::string>> cycles(const Topology& topology,
+                                             const std::function<bool(const Wire&)>& follow);
 
 }  // namespace ringkernel::topology

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <charconv>
+
+#include "schema/json_codec.hpp"
+#include "topology/reader.hpp"
+
+namespace ringkernel::topology {
+namespace {
+
+std::vector<std::string> json_names(const std::vector<schema::MessageTypePtr>& types) {
+  std::vector<std::string> names;
+  for (const auto& type : types)
+    for (const schema::Field& field : type->fields) names.push_back(field.json_name);
+  return names;
+}
+
+// An expected message names some fields of what its target may get.
+void check_expected(Reader& reader, const Value& message,
+                    const std::vector<schema::MessageTypePtr>& types, const std::string& tag) {
+  if (!message.is_map()) {
+    reader.error(message.position,
+                 "an expected message is a map, not " + std::string(name_of(message.kind)),
+                 "wrong-type");
+    return;
+  }
+  if (types.empty()) return;  // what leads here has been reported as wrong
+  auto names = json_names(types);
+  for (const auto& [key, value] : message.members)
+    if (key.text != tag && std::find(names.begin(), names.end(), key.text) == names.end())
+      reader.error(key.position, "'" + key.text + "' is no field of what arrives here",
+                   "unknown-field", did_you_mean(key.text, names));
+}
+
+std::vector<std::string> expected_list(Reader& reader, const Value& list,
+                                       const std::vector<schema::MessageTypePtr>& types,
+                                       const std::string& tag) {
+  std::vector<std::string> messages;
+  if (!list.is_sequence())
+    reader.error(list.position,
+                 "expected a list of messages, not " + std::string(name_of(list.kind)),
+                 "wrong-type");
+  for (const Value& item : list.items) {
+    check_expected(reader, item, types, tag);
+    messages.push_back(to_json(item));
+  }
+  return messages;
+}
+
+void read_expectation(Reader& reader, const Value::Key& key, const Value& value, Test& test) {
+  Expectation expectation;
+  expectation.target = key.text;
+  expectation.position = key.position;
+  const Topology& topology = reader.topology;
+  if (reader.is_broken(key.text)) return;
+  const Output* output = topology.output(key.text);
+  const Kernel* kernel = topology.kernel(key.text);
+  if (output == nullptr && kernel == nullptr) {
+    std::vector<std::string> names;
+    for (const Output& o : topology.outputs) names.push_back(o.name);
+    for (const Kernel& k : topology.kernels) names.push_back(k.name);
+    reader.error(key.position, "there is no output or kernel '" + key.text + "'", "unknown-target",
+                 did_you_mean(key.text, names));
+    return;
+  }
+  const auto& types = output != nullptr ? output->messages : kernel->accepts;
+  const std::string tag = output != nullptr ? output->tag : "";
+  if (!value.is_map()) {
+    expectation.messages = expected_list(reader, value, types, tag);
+    test.expect.push_back(std::move(expectation));
+    return;
+  }
+  if (!reader.check_keys(value, Section::Expectation, "what '" + key.text + "' expects")) return;
+  if (value.find("messages") != nullptr && value.find("contains") != nullptr)
+    reader.error(value.find("contains")->position, "give either 'messages' or 'contains'",
+                 "two-expectations");
+  for (const char* list : {"messages", "contains"})
+    if (const Value* messages = value.find(list)) {
+      expectation.messages = expected_list(reader, *messages, types, tag);
+      expectation.contains = std::string_view(list) == "contains";
+    }
+  if (auto ordered = reader.boolean(value, "ordered")) expectation.ordered = *ordered;
+  if (auto count = reader.integer(value, "count", 0, uint64_t{1} << 62)) expectation.count = *count;
+  if (const Value* approx = value.find("approx")) {
+    double tolerance = -1;
+    const char* end = approx->text.data() + approx->text.size();
+    auto [at, code] = std::from_chars(approx->text.data(), end, tolerance);
+    if (!approx->is_scalar() || code != std::errc() || at != end || !(tolerance >= 0))
+      reader.error(approx->position, "'approx' is a relative tolerance, such as 1e-9",
+                   "wrong-type");
+    else
+      expectation.approx = tolerance;
+  }
+  if (!expectation.messages && !expectation.count)
+    reader.error(value.position, "nothing is expected of '" + key.text + "'", "empty-expectation",
+                 "", "give it messages, contains or count");
+  test.expect.push_back(std::move(expectation));
+}
+
+void read_send(Reader& reader, const Value& send, Test& test) {
+  if (!send.is_map()) {
+    reader.error(send.position, "'send' is a map: input to messages", "wrong-type");
+    return;
+  }
+  for (const auto& [key, list] : send.members) {
+    if (reader.is_broken(key.text)) continue;
+    const Input* input = reader.topology.input(key.text);
+    if (input == nullptr) {
+      std::vector<std::string> names;
+      for (const Input& i : reader.topology.inputs) names.push_back(i.name);
+      reader.error(key.position, "there is no input '" + key.text + "'", "unknown-target",
+                   did_you_mean(key.text, names));
+      continue;
+    }
+    if (!list.is_sequence()) {
+      reader.error(list.position, "expected a list of messages", "wrong-type");
+      continue;
+    }
+    std::vector<std::string> messages;
+    for (const Value& item : list.items) {
+      // A scalar is a line as it is: also one that is no message.
+      if (item.is_scalar()) {
+        messages.push_back(item.text);
+      } else if (reader.check_object(item, input->messages, input->message == nullptr,
+                                     input->ignore_unknown_fields)) {
+        messages.push_back(to_json(item));
+      }
+    }
+    test.send.emplace_back(key.text, std::move(messages));
+  }
+}
+
+void read_test(Reader& reader, const Value& value) {
+  if (!reader.check_keys(value, Section::Test, "a test")) return;
+  Test test;
+  test.position = value.position;
+  test.name = reader.text(value, "name").value_or("");
+  for (const Test& other : reader.topology.tests)
+    if (!test.name.empty() && other.name == test.name)
+      reader.error(value.find("name")->position, "a test '" + test.name + "' stands above already",
+                   "duplicate-name");
+  if (const Value* send = value.find("send"); send != nullptr && !send->is_null())
+    read_send(reader, *send, test);
+  if (const Value* expect = value.find("expect")) {
+    if (!expect->is_map() || expect->members.empty())
+      reader.error(expect->position, "'expect' is a map: output or kernel to messages",
+                   "wrong-type");
+    for (const auto& [key, expected] : expect->members)
+      read_expectation(reader, key, expected, test);
+  }
+  if (auto within = reader.duration(value, "within")) test.within = *within;
+  if (auto backend = reader.choice(value, Section::Test, "backend")) {
+    constexpr Backend kBackends[] = {Backend::Auto, Backend::Cpu, Backend::Cuda};
+    test.backend = kBackends[*backend];
+  }
+  reader.topology.tests.push_back(std::move(test));
+}
+
+}  // namespace
+
+bool Reader::check_object(const Value& value, const std::vector<schema::MessageTypePtr>& types,
+                          bool tagged, bool ignore_unknown) {
+  if (types.empty()) return false;  // what may come has been reported as wrong
+  schema::JsonReader codec(
+      types, tagged, ignore_unknown ? schema::UnknownFields::Ignore : schema::UnknownFields::Error);
+  std::string line = to_json(value);
+  const size_t length = line.size();
+  line.resize(length + schema::JsonReader::kPadding);
+  uint32_t largest = 1;
+  for (const auto& type : types) largest = std::max(largest, type->size);
+  std::vector<std::byte> payload(largest + 64);
+  auto parsed = codec.read(std::string_view(line).substr(0, length), payload.data());
+  if (parsed) return true;
+  Position position = value.position;
+  const std::string& detail = parsed.error().detail;
+  if (size_t at = detail.find('\''); at != std::string::npos)
+    for (const auto& [key, member] : value.members)
+      if (key.text == detail.substr(at + 1, detail.find('\'', at + 1) - at - 1))
+        position = member.is_scalar() && parsed.error().reason != "unknown_field" ? member.position
+                                                                                  : key.position;
+  std::string code(parsed.error().reason);
+  std::replace(code.begin(), code.end(), '_', '-');
+  error(position, detail, code);
+  return false;
+}
+
+void read_values(Reader& reader) {
+  const Value* inputs = reader.document.find("inputs");
+  for (Input& input : reader.topology.inputs) {
+    if (reader.is_broken(input.name)) continue;
+    const Value& value = *inputs->find(input.name);
+    std::vector<const Value*> values;
+    if (const Value* list = value.find("values"))
+      for (const Value& item : list->items) values.push_back(&item);
+    Value empty;
+    empty.kind = Value::Kind::Map;
+    empty.position = input.position;
+    if (input.kind == Input::Kind::Every) {
+      const Value* one = value.find("value");
+      values.push_back(one != nullptr ? one : &empty);
+    }
+    for (const Value* item : values)
+      if (reader.check_object(*item, input.messages, input.message == nullptr,
+                              input.ignore_unknown_fields))
+        input.values.push_back(to_json(*item));
+  }
+}
+
+void read_tests(Reader& reader) {
+  const Value* tests = reader.document.find("tests");
+  if (tests == nullptr || tests->is_null()) return;
+  if (!tests->is_sequence()) {
+    reader.error(tests->position, "'tests' must be a list", "wrong-type");
+    return;
+  }
+  for (const Value& test : tests->items) read_test(reader, test);
+}
+
+}  // namespace ringkernel::topology
