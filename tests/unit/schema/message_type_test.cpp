@@ -115,7 +115,7 @@ TEST_CASE("names are identifiers and stand once") {
   CHECK_FALSE(make_message_type("M", {{"class", "u8", ""}}, {}).has_value());
   CHECK_FALSE(make_message_type("M", {{"a", "u8", ""}, {"a", "u8", ""}}, {}).has_value());
   CHECK_FALSE(make_message_type("M", {{"a", "u8", "x"}, {"b", "u8", "x"}}, {}).has_value());
-  CHECK_FALSE(make_message_type("M", {}, {}).has_value());
+  CHECK(make_message_type("M", {}, {}).has_value());
 }
 
 TEST_CASE("fingerprints tell types apart") {
