@@ -36,7 +36,7 @@ template <class H>
 class Block {
  public:
   using Params = typename Context<H>::Params;
-  using State = typename Context<H>::State;
+  using State = typename traits::StateOf<H>::Type;
   static constexpr uint32_t kKeyCapacity = 1024;
 
   // Runs on_start. The clock stands still until advance().

@@ -189,9 +189,13 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
   for (auto& parts : node.parts_) {
     Block& b = parts->owner.block;
     parts->accept_types.clear();
-    for (uint32_t i = 0; i < m.accept_count; ++i)
+    parts->accept_sizes.clear();
+    for (uint32_t i = 0; i < m.accept_count; ++i) {
       parts->accept_types.push_back(type_id(m.accepts[i]));
+      parts->accept_sizes.push_back(m.accepts[i].size);
+    }
     b.accept_types = parts->accept_types.data();
+    b.accept_sizes = parts->accept_sizes.data();
     b.accept_count = m.accept_count;
     b.accept_keys = m.keys;
     b.keyed = m.keys != nullptr ? 1 : 0;

@@ -42,6 +42,7 @@ struct BlockParts {
   std::vector<Block*> woken;
   std::vector<Block*> siblings;
   std::vector<uint16_t> accept_types;
+  std::vector<uint32_t> accept_sizes;
   std::vector<std::byte> params;
   std::vector<std::byte> scratch;
   std::vector<std::byte> reply;

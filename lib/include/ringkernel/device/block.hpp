@@ -257,6 +257,7 @@ struct Block {
 
   // Handler
   const uint16_t* accept_types = nullptr;  // message type ids, by accept index
+  const uint32_t* accept_sizes = nullptr;  // payload bytes, by accept index
   uint32_t accept_count = 0;
   const KeySpec* accept_keys = nullptr;  // by accept index; size 0: no key
   KeyTable keys;

@@ -22,7 +22,6 @@ RK_HD constexpr uint32_t record_size(uint32_t payload_size) {
 template <class H>
 class Context {
  public:
-  using State = typename traits::StateOf<H>::Type;
   using Params = typename traits::ParamsOf<H>::Type;
   using Ports = typename traits::PortsOf<H>::Type;
 
@@ -69,9 +68,7 @@ class Context {
     if (record_ != nullptr)
       return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
     if (in_ != nullptr && in_->correlation_id != 0) {
-      M* buffer = static_cast<M*>(b_.reply_buffer);
-      *buffer = message;
-      MessageTraits<M>::clear_padding(*buffer);
+      copy_message(b_.reply_buffer, message, b_.accept_sizes);
       replied_ = true;
       return;
     }
@@ -253,7 +250,7 @@ class Context {
       ++b_.created;
       touch(b_, link);
       push_undo(b_, Undo::Kind::Sent, &e, &link);
-      return write(*link.spsc.append(), port.message_type, message, emission);
+      return write(*link.spsc.append(), port, message, emission);
     }
     for (uint32_t i = 0; i < port.edge_count; ++i) {
       OutEdge& e = port.edges[i];
@@ -266,11 +263,23 @@ class Context {
   }
 
   template <class M>
-  RK_HD void write(MessageHeader& slot, uint16_t type, const M& message, const Emission& emission) {
-    fill_header(b_, slot, type, emission);
-    M* payload = static_cast<M*>(payload_of(&slot));
-    *payload = message;
-    MessageTraits<M>::clear_padding(*payload);
+  RK_HD void write(MessageHeader& slot, const OutPort& port, const M& message,
+                   const Emission& emission) {
+    fill_header(b_, slot, port.message_type, emission);
+    copy_message(payload_of(&slot), message, &port.payload_size);
+  }
+
+  // `size` is looked at for an opaque message only.
+  template <class M>
+  RK_HD static void copy_message(void* to, const M& message,
+                                 [[maybe_unused]] const uint32_t* size) {
+    if constexpr (is_same_type<M, Opaque>) {
+      copy_bytes(to, &message, *size);
+    } else {
+      M* copy = static_cast<M*>(to);
+      *copy = message;
+      MessageTraits<M>::clear_padding(*copy);
+    }
   }
 
   template <class M>
@@ -280,16 +289,20 @@ class Context {
     Reason reason = Reason::None;
     MessageHeader* slot = offer_slot(b_, e, target, emission.priority, outcome, reason);
     if (RK_LIKELY(slot != nullptr)) {
-      write(*slot, port.message_type, message, emission);
+      write(*slot, port, message, emission);
     } else {
       if (emission.correlation_id != 0)
         refused_ = reason == Reason::None ? Reason::QueueFull : reason;
       if (outcome == Offer::Failed) {
         MessageHeader header{};
         fill_header(b_, header, port.message_type, emission);
-        M copy = message;
-        MessageTraits<M>::clear_padding(copy);
-        bury_copy(b_, e, header, &copy, sizeof copy, reason);
+        if constexpr (is_same_type<M, Opaque>) {
+          bury_copy(b_, e, header, &message, port.payload_size, reason);
+        } else {
+          M copy = message;
+          MessageTraits<M>::clear_padding(copy);
+          bury_copy(b_, e, header, &copy, sizeof copy, reason);
+        }
       }
     }
     emission.correlation_id = 0;  // the first copy carries the duty to answer

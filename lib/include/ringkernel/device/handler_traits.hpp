@@ -19,6 +19,9 @@ namespace ringkernel {
 
 struct Nothing {};
 
+template <class H>
+class Context;
+
 namespace traits {
 
 template <class H>
@@ -75,6 +78,17 @@ template <class H>
 requires(
     !requires { typename H::Accepts; } && !requires { &H::on_message; }) struct AcceptsOf<H> {
   using Type = Accepts<>;  // a source: on_poll only
+};
+
+// The Context that the handler's functions take: its own, or one it declares.
+template <class H>
+struct ContextOf {
+  using Type = Context<H>;
+};
+template <class H>
+requires requires { typename H::Context; }
+struct ContextOf<H> {
+  using Type = typename H::Context;
 };
 
 template <class H>

@@ -12,6 +12,15 @@ namespace ringkernel {
 template <class M>
 struct MessageTraits;
 
+// A message whose type and size are known at run time only: handlers that pass it on as it is.
+struct Opaque {};
+template <>
+struct MessageTraits<Opaque> {
+  static constexpr const char* kName = "";
+  static constexpr uint64_t kFingerprint = 0;
+  RK_HD static void clear_padding(Opaque&) {}
+};
+
 template <unsigned N>
 struct FixedString {
   char text[N] = {};

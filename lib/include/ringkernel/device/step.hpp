@@ -12,8 +12,8 @@ namespace ringkernel {
 
 template <class H>
 class Step {
-  using Ctx = Context<H>;
-  using State = typename Ctx::State;
+  using Ctx = typename traits::ContextOf<H>::Type;
+  using State = typename traits::StateOf<H>::Type;
   using Accepted = typename traits::AcceptsOf<H>::Type;
   static constexpr bool kKeyed = traits::is_keyed<H>;
   static constexpr bool kHasStart = requires(Ctx & c, State& s) { H::on_start(c, s); }
@@ -513,8 +513,9 @@ class Step {
     if (RK_LIKELY(h.correlation_id == 0)) return;
     if (ctx.replied_) {
       using R = typename traits::ReplyOf<H>::Type;
-      complete_request(b_, h, Completion::Reply, Reason::None, nullptr, 0, b_.reply_buffer,
-                       sizeof(R));
+      uint32_t size =
+          is_same_type<R, Opaque> ? b_.accept_sizes[0] : static_cast<uint32_t>(sizeof(R));
+      complete_request(b_, h, Completion::Reply, Reason::None, nullptr, 0, b_.reply_buffer, size);
       settled_ = true;
     } else if (ctx.forwarded_) {
       if (ctx.refused_ != Reason::None)
@@ -539,7 +540,12 @@ class Step {
     ++b_.finished;
   }
 
-  RK_HD uint32_t accept_size(uint32_t index) const { return size_of_accepted(index, Accepted{}); }
+  RK_HD uint32_t accept_size(uint32_t index) const {
+    if constexpr (is_same_type<Accepted, Accepts<Opaque>>)
+      return b_.accept_sizes[index];
+    else
+      return size_of_accepted(index, Accepted{});
+  }
   template <class... M>
   RK_HD static uint32_t size_of_accepted(uint32_t index, Accepts<M...>) {
     uint32_t i = 0;

@@ -1,0 +1,231 @@
+#include "handlers/artefact_cache.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "handlers/sha256.hpp"
+
+namespace ringkernel::handlers {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMostArtefacts = 1000;
+constexpr std::string_view kSeal = "ringkernel-artefact:";
+constexpr size_t kSealSize = kSeal.size() + 64;
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  return static_cast<bool>(file.flush());
+}
+
+// One file that was included, as it was then.
+struct Included {
+  std::string path;
+  int64_t size = 0;
+  int64_t seconds = 0;
+  int64_t nanoseconds = 0;
+  std::string sum;
+};
+
+std::optional<Included> look_at(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return Included{path, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, ""};
+}
+
+// The prerequisites of the first make rule.
+std::vector<std::string> prerequisites(const std::string& rules) {
+  std::vector<std::string> files;
+  size_t at = rules.find(':');
+  if (at == std::string::npos) return files;
+  std::string file;
+  for (++at; at < rules.size(); ++at) {
+    const char c = rules[at];
+    if (c == '\\' && at + 1 < rules.size()) {
+      const char next = rules[++at];
+      if (next == '\n') continue;
+      if (next != ' ' && next != '#') file += '\\';
+      file += next;
+    } else if (c == '$' && at + 1 < rules.size() && rules[at + 1] == '$') {
+      file += rules[++at];
+    } else if (c == ' ' || c == '\n') {
+      if (!file.empty()) files.push_back(std::exchange(file, ""));
+      if (c == '\n') break;
+    } else {
+      file += c;
+    }
+  }
+  if (!file.empty()) files.push_back(file);
+  return files;
+}
+
+std::string name_of(const std::string& recipe, const std::vector<Included>& files) {
+  Sha256 sum;
+  sum.add_part(recipe);
+  for (const Included& file : files) sum.add_part(file.path).add_part(file.sum);
+  return sum.hex();
+}
+
+// Whole: the seal at its end is the sum of what stands before.
+bool is_whole(const std::string& path) {
+  const auto bytes = read_file(path);
+  if (!bytes || bytes->size() <= kSealSize) return false;
+  const size_t end = bytes->size() - kSealSize;
+  const std::string_view seal = std::string_view(*bytes).substr(end);
+  return seal.starts_with(kSeal) &&
+         seal.substr(kSeal.size()) == sha256(std::string_view(*bytes).substr(0, end));
+}
+
+bool make_private_folder(const std::string& folder) {
+  std::error_code code;
+  const fs::path path(folder);
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), code);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return false;
+  struct stat status {};
+  // Somebody else's folder could hold somebody else's code.
+  return stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+         status.st_uid == geteuid() && (status.st_mode & 022) == 0 &&
+         access(folder.c_str(), W_OK) == 0;
+}
+
+}  // namespace
+
+std::string default_cache_folder() {
+  auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (std::string own = variable("RINGK_CACHE_DIR"); !own.empty()) return own;
+  if (std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/')) return xdg + "/ringk";
+  if (std::string home = variable("HOME"); home.starts_with('/')) return home + "/.cache/ringk";
+  return "";
+}
+
+ArtefactCache::ArtefactCache(const std::string& folder) {
+  if (!folder.empty() && make_private_folder(folder) && make_private_folder(folder + "/handlers")) {
+    folder_ = folder + "/handlers";
+    return;
+  }
+  std::error_code code;
+  std::string pattern = (fs::temp_directory_path(code) / "ringk-XXXXXX").string();
+  if (!code && mkdtemp(pattern.data()) != nullptr) {
+    folder_ = pattern;
+    temporary_ = true;
+  }
+}
+
+ArtefactCache::~ArtefactCache() {
+  std::error_code code;
+  // What has been loaded stays mapped.
+  if (temporary_) fs::remove_all(folder_, code);
+}
+
+std::string ArtefactCache::find(const std::string& recipe) const {
+  const auto manifest = read_file(folder_ + "/" + sha256(recipe) + ".deps");
+  if (!manifest) return "";
+  std::vector<Included> files;
+  std::istringstream lines(*manifest);
+  Included then;
+  while (lines >> then.size >> then.seconds >> then.nanoseconds >> then.sum &&
+         std::getline(lines.ignore(), then.path)) {
+    auto now = look_at(then.path);
+    if (!now) return "";
+    if (now->size == then.size && now->seconds == then.seconds &&
+        now->nanoseconds == then.nanoseconds) {
+      now->sum = then.sum;
+    } else {
+      const auto text = read_file(then.path);
+      if (!text) return "";
+      now->sum = sha256(*text);
+    }
+    files.push_back(std::move(*now));
+  }
+  const std::string artefact = folder_ + "/" + name_of(recipe, files) + ".so";
+  return is_whole(artefact) ? artefact : "";
+}
+
+Result<ArtefactCache::Scratch> ArtefactCache::scratch() const {
+  static std::atomic<unsigned> count{0};
+  if (folder_.empty())
+    return fail(ErrorCode::IoError,
+                "there is no folder to compile in: set RINGK_CACHE_DIR or TMPDIR");
+  const std::string stem =
+      folder_ + "/tmp-" + std::to_string(getpid()) + "-" + std::to_string(count.fetch_add(1));
+  return Scratch{stem + ".cpp", stem + ".so", stem + ".d"};
+}
+
+void ArtefactCache::remove(const Scratch& scratch) {
+  for (const std::string& file : {scratch.source, scratch.object, scratch.dependencies})
+    unlink(file.c_str());
+}
+
+Result<std::string> ArtefactCache::store(const std::string& recipe, const Scratch& scratch) const {
+  const auto rules = read_file(scratch.dependencies);
+  const auto object = read_file(scratch.object);
+  if (!rules || !object)
+    return fail(ErrorCode::IoError, "the compiler left no output", scratch.object);
+  std::vector<Included> files;
+  std::string manifest;
+  for (const std::string& path : prerequisites(*rules)) {
+    if (path == scratch.source) continue;
+    auto file = look_at(path);
+    const auto text = read_file(path);
+    if (!file || !text) continue;
+    file->sum = sha256(*text);
+    manifest += std::to_string(file->size) + " " + std::to_string(file->seconds) + " " +
+                std::to_string(file->nanoseconds) + " " + file->sum + " " + path + "\n";
+    files.push_back(std::move(*file));
+  }
+  const std::string artefact = folder_ + "/" + name_of(recipe, files) + ".so";
+  const std::string deps = folder_ + "/" + sha256(recipe) + ".deps";
+  // ELF has no use for bytes after its end.
+  {
+    std::ofstream seal(scratch.object, std::ios::binary | std::ios::app);
+    seal << kSeal << sha256(*object);
+    if (!seal.flush())
+      return fail(ErrorCode::IoError, std::string("cannot be written: ") + std::strerror(errno),
+                  scratch.object);
+  }
+  if (!write_file(scratch.dependencies, manifest) ||
+      rename(scratch.object.c_str(), artefact.c_str()) != 0 ||
+      rename(scratch.dependencies.c_str(), deps.c_str()) != 0)
+    return fail(ErrorCode::IoError, std::string("cannot be written: ") + std::strerror(errno),
+                artefact);
+  prune();
+  return artefact;
+}
+
+// Past a thousand, the older half goes.
+void ArtefactCache::prune() const {
+  std::error_code code;
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (const auto& entry : fs::directory_iterator(folder_, code))
+    if (entry.path().extension() == ".so")
+      files.emplace_back(entry.last_write_time(code), entry.path());
+  if (files.size() <= kMostArtefacts) return;
+  std::sort(files.begin(), files.end());
+  for (size_t i = 0; i < files.size() / 2; ++i) fs::remove(files[i].second, code);
+}
+
+}  // namespace ringkernel::handlers

@@ -1,0 +1,45 @@
+// Compiled handlers on disk. An artefact is named by a sum of everything it was made from: the
+// generated text, the flags, the compiler, and every file that was included. Files appear whole,
+// under their final names, or not at all; several processes may use one cache at a time.
+#pragma once
+
+#include <string>
+
+#include "ringkernel/error.hpp"
+
+namespace ringkernel::handlers {
+
+class ArtefactCache {
+ public:
+  // Without a folder that can be written, artefacts go to a temporary one that vanishes.
+  explicit ArtefactCache(const std::string& folder);
+  ~ArtefactCache();
+  ArtefactCache(const ArtefactCache&) = delete;
+  ArtefactCache& operator=(const ArtefactCache&) = delete;
+
+  // The folder for artefacts and scratch files; empty: there is none at all.
+  const std::string& folder() const { return folder_; }
+
+  // The artefact of `recipe`, whole and of today's includes; empty: there is none.
+  std::string find(const std::string& recipe) const;
+
+  // Files for a compiler to write; they belong to the caller until stored.
+  struct Scratch {
+    std::string source, object, dependencies;
+  };
+  Result<Scratch> scratch() const;
+  // Keeps the object and what it was made from; gives its final path.
+  Result<std::string> store(const std::string& recipe, const Scratch& scratch) const;
+  static void remove(const Scratch& scratch);
+
+ private:
+  void prune() const;
+
+  std::string folder_;
+  bool temporary_ = false;
+};
+
+// RINGK_CACHE_DIR, $XDG_CACHE_HOME/ringk or ~/.cache/ringk; empty: no home.
+std::string default_cache_folder();
+
+}  // namespace ringkernel::handlers

@@ -1,0 +1,388 @@
+#include "handlers/generate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fstream>
+#include <limits>
+#include <set>
+
+namespace ringkernel::handlers {
+namespace {
+
+using schema::Field;
+using schema::MessageType;
+using schema::MessageTypePtr;
+using schema::Type;
+
+std::string cpp_scalar(schema::Scalar scalar) {
+  using S = schema::Scalar;
+  switch (scalar) {
+    case S::Bool:
+      return "bool";
+    case S::U8:
+      return "uint8_t";
+    case S::U16:
+      return "uint16_t";
+    case S::U32:
+      return "uint32_t";
+    case S::U64:
+      return "uint64_t";
+    case S::I8:
+      return "int8_t";
+    case S::I16:
+      return "int16_t";
+    case S::I32:
+      return "int32_t";
+    case S::I64:
+      return "int64_t";
+    case S::F32:
+      return "float";
+    case S::F64:
+      return "double";
+  }
+  return "";
+}
+
+const Type& innermost(const Type& type) {
+  const Type* at = &type;
+  while (at->element != nullptr) at = at->element.get();
+  return *at;
+}
+
+// reason -> Reason, order_kind -> OrderKind
+std::string pascal(const std::string& name) {
+  std::string out;
+  bool upper = true;
+  for (char c : name) {
+    if (c == '_') {
+      upper = true;
+      continue;
+    }
+    out += upper ? static_cast<char>(toupper(static_cast<unsigned char>(c))) : c;
+    upper = false;
+  }
+  return out.empty() ? "Value" : out;
+}
+
+// The enum types of a message, by field: named after it, with "Value" where that name is taken.
+std::vector<std::string> enum_names(const MessageType& message) {
+  std::set<std::string> taken = {message.name};
+  for (const Field& field : message.fields) taken.insert(field.name);
+  std::vector<std::string> names;
+  for (const Field& field : message.fields) {
+    std::string name;
+    if (innermost(field.type).kind == Type::Kind::Enum) {
+      name = pascal(field.name);
+      while (!taken.insert(name).second) name += "Value";
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+// The type and, for an array, what follows the name.
+struct Declarator {
+  std::string type;
+  std::string suffix;
+};
+Declarator declare(const Type& type, const std::string& enum_name) {
+  Declarator d;
+  const std::string n = std::to_string(type.count);
+  switch (type.kind) {
+    case Type::Kind::Scalar:
+      d.type = cpp_scalar(type.scalar);
+      break;
+    case Type::Kind::String:
+      d.type = "ringkernel::String<" + n + ">";
+      break;
+    case Type::Kind::Bytes:
+      d.type = "ringkernel::Bytes<" + n + ">";
+      break;
+    case Type::Kind::Enum:
+      d.type = enum_name;
+      break;
+    case Type::Kind::Message:
+      d.type = "::" + type.message->name;
+      break;
+    case Type::Kind::Array: {
+      Declarator element = declare(*type.element, enum_name);
+      d.type = element.type;
+      d.suffix = "[" + n + "]" + element.suffix;
+      break;
+    }
+    case Type::Kind::List: {
+      Declarator element = declare(*type.element, enum_name);
+      d.type = "ringkernel::Array<" + element.type + element.suffix + ", " + n + ">";
+      break;
+    }
+  }
+  if (type.optional) return {"ringkernel::Optional<" + d.type + d.suffix + ">", ""};
+  return d;
+}
+
+void collect(const MessageTypePtr& message, std::vector<MessageTypePtr>& all) {
+  if (message == nullptr || std::find(all.begin(), all.end(), message) != all.end()) return;
+  for (const Field& field : message->fields) collect(innermost(field.type).message, all);
+  all.push_back(message);
+}
+
+// A message's name is a global struct, so its own name goes before that of a library type.
+std::string using_names(const std::vector<MessageTypePtr>& messages) {
+  std::string text;
+  for (const char* name :
+       {"Array", "Bytes", "EmitOptions", "LogLevel", "Optional", "String", "View"}) {
+    bool taken = std::any_of(messages.begin(), messages.end(),
+                             [&](const MessageTypePtr& m) { return m->name == name; });
+    if (!taken) text += "using ringkernel::" + std::string(name) + ";\n";
+  }
+  return text;
+}
+
+std::string traits_of(const MessageType& message) {
+  const std::string& name = message.name;
+  std::array<char, 32> fingerprint{};
+  snprintf(fingerprint.data(), fingerprint.size(), "0x%016llXULL",
+           static_cast<unsigned long long>(message.fingerprint));
+  std::string text = "static_assert(sizeof(::" + name + ") == " + std::to_string(message.size) +
+                     " && alignof(::" + name + ") == " + std::to_string(message.alignment) + ");\n";
+  for (const Field& field : message.fields)
+    text += "static_assert(__builtin_offsetof(::" + name + ", " + field.name +
+            ") == " + std::to_string(field.offset) + ");\n";
+  text += "template <>\nstruct ringkernel::MessageTraits<::" + name +
+          "> {\n  static constexpr const char* kName = \"" + name +
+          "\";\n  static constexpr uint64_t kFingerprint = " + fingerprint.data() +
+          ";\n  RK_HD static void clear_padding([[maybe_unused]] ::" + name + "& m) {\n";
+  uint32_t at = 0;
+  auto gap = [&](uint32_t to) {
+    if (to > at)
+      text += "    ringkernel::zero_bytes(reinterpret_cast<unsigned char*>(&m) + " +
+              std::to_string(at) + ", " + std::to_string(to - at) + ");\n";
+  };
+  for (const Field& field : message.fields) {
+    gap(field.offset);
+    const Type& inner = innermost(field.type);
+    if (field.type.optional || field.type.kind == Type::Kind::List ||
+        (inner.kind != Type::Kind::Scalar && inner.kind != Type::Kind::Enum))
+      text += "    ringkernel::clear_value(m." + field.name + ");\n";
+    at = field.offset + field.type.size;
+  }
+  gap(message.size);
+  return text + "  }\n};\n";
+}
+
+std::string ports_of(const HandlerSpec& spec) {
+  std::string text = "namespace port {\n";
+  for (const PortSpec& port : spec.emits)
+    text += "inline constexpr ringkernel::Port<\"" + port.name + "\", ::" + port.message->name +
+            ", " + std::to_string(port.max) + "> " + port.name + "{};\n";
+  return text + "}\n";
+}
+
+std::string params_of(const HandlerSpec& spec) {
+  if (spec.params.empty()) return "using Params = ringkernel::Nothing;\n";
+  std::string text = "struct Params {\n";
+  for (const Field& field : spec.params)
+    text += "  " + declare(field.type, "").type + " " + field.name + ";\n";
+  return text + "};\n";
+}
+
+std::string constants_of(const HandlerSpec& spec) {
+  std::string text;
+  for (const auto& [name, value] : spec.constants) {
+    const bool small = value >= std::numeric_limits<int32_t>::min() &&
+                       value <= std::numeric_limits<int32_t>::max();
+    text += std::string("inline constexpr ") + (small ? "int" : "int64_t") + " " + name + " = " +
+            (value == std::numeric_limits<int64_t>::min() ? "-9223372036854775807 - 1"
+                                                          : std::to_string(value)) +
+            ";\n";
+  }
+  return text;
+}
+
+template <class List, class Text>
+std::string join(const List& list, Text&& text) {
+  std::string out;
+  for (const auto& item : list) out += (out.empty() ? "" : ", ") + text(item);
+  return out;
+}
+
+// What the context needs to know before the user's code is read.
+std::string declaration_of(const HandlerSpec& spec) {
+  constexpr const char* kGranularities[] = {"Serial", "Thread", "Block", "Grid"};
+  std::string text = "struct rk_declaration {\n  using Params = ::Params;\n";
+  text += "  using Accepts = ringkernel::Accepts<" +
+          join(spec.accepts, [](const auto& m) { return "::" + m->name; }) + ">;\n";
+  text += "  using Ports = ringkernel::Ports<" +
+          join(spec.emits, [](const PortSpec& p) { return "::port::" + p.name; }) + ">;\n";
+  if (spec.replies != nullptr) text += "  using Reply = ::" + spec.replies->name + ";\n";
+  if (!spec.keys.empty())
+    text += "  using Keys = ringkernel::CompoundKeys<" +
+            join(spec.keys,
+                 [](const KeyFields& key) {
+                   return "ringkernel::KeyOf<" +
+                          join(key.fields,
+                               [&](const std::string& field) {
+                                 return "&::" + key.message->name + "::" + field;
+                               }) +
+                          ">";
+                 }) +
+            ">;\n";
+  text += std::string(
+              "  static constexpr ringkernel::Granularity kGranularity = "
+              "ringkernel::Granularity::") +
+          kGranularities[static_cast<size_t>(spec.granularity)] + ";\n};\n";
+  return text + "using Context = ringkernel::Context<rk_declaration>;\n";
+}
+
+std::string in_quotes(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+// How far the code is indented in its YAML file, so that columns are right.
+std::string indentation(const HandlerSpec& spec) {
+  std::ifstream file(spec.code_file);
+  std::string line;
+  for (uint32_t n = 0; n < spec.code_line && std::getline(file, line); ++n) {
+  }
+  const std::string first = spec.code.substr(0, spec.code.find('\n'));
+  const size_t at = first.empty() ? std::string::npos : line.find(first);
+  return at == std::string::npos || line.find_first_not_of(' ') < at ? "" : std::string(at, ' ');
+}
+
+std::string user_code(const HandlerSpec& spec, const std::string& source) {
+  if (spec.kind == HandlerSpec::Kind::Source) return "#include " + in_quotes(source) + "\n";
+  std::string text =
+      "#line " + std::to_string(spec.code_line) + " " + in_quotes(spec.code_file) + "\n";
+  const std::string indent = indentation(spec);
+  std::string_view rest = spec.code;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    text += (end == 0 ? "" : indent) + std::string(rest.substr(0, end)) + "\n";
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return text;
+}
+
+// A user's State and functions are found by qualified names, which take what the global namespace
+// itself declares before what a using-directive brings.
+constexpr const char* kGlue = R"(
+namespace rk_absent {
+using State = ringkernel::Nothing;
+struct Never {};
+void on_message(Never);
+void on_start(Never);
+void on_stop(Never);
+bool on_poll(Never);
+}
+using namespace rk_absent;
+struct rk_handler : rk_declaration {
+  using State = ::State;
+  using Context = ::Context;
+  template <class C, class S, class M>
+  RK_HD static void on_message(C& ctx, S& state, const M& message) {
+    if constexpr (requires { ::on_message(ctx, state, message); })
+      ::on_message(ctx, state, message);
+    else
+      ::on_message(ctx, message);
+  }
+  template <class C, class S>
+  requires requires(C& c, S& s) { ::on_start(c, s); }
+  RK_HD static void on_start(C& ctx, S& state) { ::on_start(ctx, state); }
+  template <class C>
+  requires requires(C& c) { ::on_start(c); }
+  RK_HD static void on_start(C& ctx) { ::on_start(ctx); }
+  template <class C, class S>
+  requires requires(C& c, S& s) { ::on_stop(c, s); }
+  RK_HD static void on_stop(C& ctx, S& state) { ::on_stop(ctx, state); }
+  template <class C>
+  requires requires(C& c) { ::on_stop(c); }
+  RK_HD static void on_stop(C& ctx) { ::on_stop(ctx); }
+  template <class C, class S>
+  requires requires(C& c, S& s) { ::on_poll(c, s); }
+  RK_HD static bool on_poll(C& ctx, S& state) { return ::on_poll(ctx, state); }
+  template <class C>
+  requires requires(C& c) { ::on_poll(c); }
+  RK_HD static bool on_poll(C& ctx) { return ::on_poll(ctx); }
+};
+template <class C, class S, class M>
+constexpr bool rk_takes() {
+  return requires(C& c, S& s, const M& m) { ::on_message(c, s, m); } ||
+         requires(C& c, const M& m) { ::on_message(c, m); };
+}
+template <class C, class S>
+constexpr bool rk_polls() {
+  return requires(C& c, S& s) { ::on_poll(c, s); } || requires(C& c) { ::on_poll(c); };
+}
+)";
+
+std::string asserts_of(const HandlerSpec& spec) {
+  std::string text;
+  for (const auto& message : spec.accepts)
+    text += "static_assert(rk_takes<Context, ::State, ::" + message->name +
+            ">(), \"the kernel accepts " + message->name +
+            ": write RK_HANDLER void on_message(Context& ctx, [State& state,] const " +
+            message->name + "& message)\");\n";
+  if (spec.accepts.empty())
+    text +=
+        "static_assert(rk_polls<Context, ::State>(), \"the kernel accepts no message: "
+        "write RK_HANDLER bool on_poll(Context& ctx)\");\n";
+  return text;
+}
+
+constexpr const char* kExport = R"(
+#if defined(__CUDACC_RTC__)
+extern "C" __global__ void rk_handler_step(ringkernel::Block* blocks, uint32_t budget) {
+  if (threadIdx.x == 0) ringkernel::Step<rk_handler>::run(blocks + blockIdx.x, budget);
+}
+#else
+RK_EXPORT_HANDLER(rk_handler)
+#endif
+)";
+
+}  // namespace
+
+std::string message_struct(const MessageType& type) {
+  std::string text = "struct " + type.name + " {\n";
+  const auto names = enum_names(type);
+  for (size_t i = 0; i < type.fields.size(); ++i) {
+    const Field& field = type.fields[i];
+    if (!names[i].empty()) {
+      const Type& values = innermost(field.type);
+      text += "  enum class " + names[i] + " : uint" +
+              (values.names.size() > 256 ? std::string("16") : std::string("8")) + "_t { " +
+              join(values.names, [](const std::string& n) { return n; }) + " };\n";
+    }
+    const Declarator d = declare(field.type, names[i]);
+    text += "  " + d.type + " " + field.name + d.suffix + ";\n";
+  }
+  return text + "};\n";
+}
+
+std::string generate(const HandlerSpec& spec, const std::string& source) {
+  std::vector<MessageTypePtr> messages;
+  for (const auto& message : spec.accepts) collect(message, messages);
+  for (const PortSpec& port : spec.emits) collect(port.message, messages);
+  collect(spec.replies, messages);
+
+  std::string text =
+      "#include <ringkernel/handler.hpp>\n"
+      "#include <ringkernel/device/make_module.hpp>\n"
+      "#include <ringkernel/device/padding.hpp>\n";
+  text += using_names(messages);
+  for (const auto& message : messages) text += message_struct(*message) + traits_of(*message);
+  text += ports_of(spec) + params_of(spec) + constants_of(spec) + declaration_of(spec);
+  text += user_code(spec, source);
+  text += "#line 1 \"<after the handler>\"\n";
+  text += kGlue;
+  text += asserts_of(spec);
+  text += kExport;
+  return text;
+}
+
+}  // namespace ringkernel::handlers

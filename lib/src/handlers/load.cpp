@@ -1,0 +1,162 @@
+#include "handlers/load.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "handlers/artefact_cache.hpp"
+#include "handlers/builtin.hpp"
+#include "handlers/compiler_output.hpp"
+#include "handlers/generate.hpp"
+#include "handlers/host_compiler.hpp"
+#include "handlers/module_loader.hpp"
+#include "handlers/sha256.hpp"
+
+namespace ringkernel::handlers {
+namespace {
+
+// One text to compile, and the kernels that share it.
+struct Job {
+  const HandlerSpec* spec = nullptr;
+  std::string source;  // as the generated text includes it
+  std::string text;
+  Result<std::string> artefact = std::string();
+  bool compiled = false;
+};
+
+Result<Job> prepare(const HandlerSpec& spec) {
+  Job job;
+  job.spec = &spec;
+  if (spec.kind == HandlerSpec::Kind::Source) {
+    std::error_code code;
+    job.source = std::filesystem::absolute(spec.source, code).lexically_normal().string();
+    if (code || access(job.source.c_str(), R_OK) != 0)
+      return fail(ErrorCode::NotFound,
+                  "the handler file cannot be read: " + std::string(strerror(errno)), spec.source);
+  }
+  job.text = generate(spec, job.source);
+  return job;
+}
+
+std::string recipe_of(const Job& job, const HostCompiler& compiler,
+                      const std::vector<std::string>& flags) {
+  Sha256 sum;
+  sum.add_part(std::to_string(kModuleAbi)).add_part(std::to_string(sizeof(Block)));
+  sum.add_part(compiler.identity()).add_part(job.text);
+  for (const std::string& flag : flags) sum.add_part(flag);
+  return sum.hex();
+}
+
+void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache) {
+  const auto flags = compiler.flags_for(*job.spec);
+  const std::string recipe = recipe_of(job, compiler, flags);
+  if (std::string found = cache.find(recipe); !found.empty()) {
+    job.artefact = std::move(found);
+    return;
+  }
+  auto scratch = cache.scratch();
+  if (!scratch) {
+    job.artefact = tl::unexpected(scratch.error());
+    return;
+  }
+  job.compiled = true;
+  std::ofstream file(scratch->source, std::ios::binary);
+  file << job.text;
+  file.close();
+  if (!file) {
+    job.artefact = fail(ErrorCode::IoError, "cannot be written", scratch->source);
+  } else if (auto done =
+                 compiler.compile(flags, scratch->source, scratch->object, scratch->dependencies);
+             !done) {
+    Error error = done.error();
+    if (error.code == ErrorCode::CompilationError)
+      error.message = users_part(error.message, {scratch->source, job.source, job.spec->source});
+    error.where = job.spec->kernel;
+    job.artefact = tl::unexpected(std::move(error));
+  } else {
+    job.artefact = cache.store(recipe, *scratch);
+  }
+  ArtefactCache::remove(*scratch);
+}
+
+void compile_all(std::vector<Job>& jobs, const HostCompiler& compiler, const ArtefactCache& cache) {
+  const size_t most = std::max(1U, std::thread::hardware_concurrency());
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i = next.fetch_add(1); i < jobs.size(); i = next.fetch_add(1))
+      compile(jobs[i], compiler, cache);
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < std::min(most, jobs.size()); ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+std::vector<std::byte> params_bytes(const std::vector<schema::Field>& params) {
+  size_t at = 0;
+  size_t alignment = 1;
+  std::vector<std::byte> bytes;
+  for (const schema::Field& field : params) {
+    at = (at + field.type.alignment - 1) / field.type.alignment * field.type.alignment;
+    alignment = std::max<size_t>(alignment, field.type.alignment);
+    bytes.resize(at + field.type.size);
+    std::copy(field.default_value.begin(), field.default_value.end(),
+              bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    at += field.type.size;
+  }
+  bytes.resize((at + alignment - 1) / alignment * alignment);
+  return bytes;
+}
+
+Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> specs,
+                                                 const LoadOptions& options) {
+  std::vector<LoadedHandler> loaded(specs.size());
+  std::vector<Job> jobs;
+  std::vector<std::optional<size_t>> job_of(specs.size());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    loaded[i].params = params_bytes(specs[i].params);
+    if (specs[i].kind == HandlerSpec::Kind::Builtin) {
+      auto module = make_builtin(specs[i]);
+      if (!module) return tl::unexpected(module.error());
+      loaded[i].module = *module;
+      loaded[i].params.clear();
+      continue;
+    }
+    auto job = prepare(specs[i]);
+    if (!job) return tl::unexpected(job.error());
+    auto same = std::find_if(jobs.begin(), jobs.end(), [&](const Job& other) {
+      return other.text == job->text && other.spec->flags == specs[i].flags &&
+             other.spec->include == specs[i].include && other.spec->fast_math == specs[i].fast_math;
+    });
+    job_of[i] = static_cast<size_t>(same - jobs.begin());
+    if (same == jobs.end()) jobs.push_back(std::move(*job));
+  }
+  if (jobs.empty()) return loaded;
+
+  auto compiler = HostCompiler::find(options.compiler);
+  if (!compiler) return tl::unexpected(compiler.error());
+  ArtefactCache cache(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder);
+  compile_all(jobs, *compiler, cache);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (!job_of[i]) continue;
+    Job& job = jobs[*job_of[i]];
+    if (!job.artefact) return tl::unexpected(job.artefact.error());
+    auto module = load_module(*job.artefact, specs[i]);
+    if (!module) return tl::unexpected(module.error());
+    loaded[i].module = *module;
+    loaded[i].compiled = job.compiled;
+    if ((*module)->params_size != loaded[i].params.size() && (*module)->params_size != 0)
+      return fail(ErrorCode::ValidationError, "the layout of its params differs", specs[i].kernel);
+  }
+  return loaded;
+}
+
+}  // namespace ringkernel::handlers
