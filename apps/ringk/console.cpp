@@ -24,11 +24,7 @@ int write_all(int descriptor, std::string_view text) {
   return 0;
 }
 
-void write_line(std::string line) {
-  line += '\n';
-  // Nobody is left to be told.
-  [[maybe_unused]] const int reason = write_all(STDERR_FILENO, line);
-}
+constexpr std::string_view kEraseLine = "\r\x1b[K";
 
 }  // namespace
 
@@ -49,8 +45,24 @@ ExitCode Console::data(std::string_view text) const {
                 std::string("cannot write to standard output: ") + strerror(reason));
 }
 
-void Console::say(std::string_view text) const { write_line("ringk: " + std::string(text)); }
-void Console::hint(std::string_view text) const { write_line("  " + std::string(text)); }
+void Console::write_message(std::string text) const {
+  if (progress_shown_) text.insert(0, kEraseLine);
+  progress_shown_ = false;
+  // When it fails nobody is left to be told.
+  [[maybe_unused]] const int reason = write_all(STDERR_FILENO, text);
+}
+
+void Console::say(std::string_view text) const { write_message(std::string(text).append("\n")); }
+void Console::hint(std::string_view text) const {
+  write_message(std::string("  ").append(text).append("\n"));
+}
+void Console::report(std::string_view lines) const { write_message(std::string(lines)); }
+
+void Console::progress(std::string_view text) {
+  if (isatty(STDERR_FILENO) != 1) return;
+  write_message(std::string(progress_shown_ ? "" : kEraseLine).append(text));
+  progress_shown_ = true;
+}
 
 ExitCode Console::failed(const Error& error) const {
   std::string text = error.where;
@@ -61,7 +73,7 @@ ExitCode Console::failed(const Error& error) const {
 
 ExitCode Console::failed(ExitCode code, std::string_view text) const {
   std::string line = colour_messages() ? "ringk: \x1b[31merror:\x1b[0m " : "ringk: error: ";
-  write_line(line.append(text));
+  write_message(line.append(text).append("\n"));
   return code;
 }
 

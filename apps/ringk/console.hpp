@@ -25,9 +25,13 @@ class Console {
   // where it cannot be written; the latter has been said.
   [[nodiscard]] ExitCode data(std::string_view text) const;
 
-  // "ringk: text" and a newline, on standard error.
+  // A line on standard error.
   void say(std::string_view text) const;
   void hint(std::string_view text) const;
+  // Whole lines, as they are, on standard error.
+  void report(std::string_view lines) const;
+  // A line on a terminal's standard error that the next line of any kind takes the place of.
+  void progress(std::string_view text);
 
   // Says the error and gives the exit code that fits its kind.
   [[nodiscard]] ExitCode failed(const Error& error) const;
@@ -37,7 +41,9 @@ class Console {
 
  private:
   bool colour(int descriptor) const;
+  void write_message(std::string text) const;
   ColourChoice choice_ = ColourChoice::Auto;
+  mutable bool progress_shown_ = false;
 };
 
 // What an error of talking to a running topology, or of launching one, means for the shell.

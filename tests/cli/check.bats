@@ -1,0 +1,97 @@
+# ringk check and ringk test.
+load helper
+
+topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
+
+@test "a valid topology is valid" {
+  topologies
+  run_ringk 0 check "$T/copy.yaml" "$T/quote.yaml"
+  has "$output" "0 errors, 0 warnings in 2 files"
+  run_ringk 0 check --json "$T/copy.yaml"
+  same "document" "ringk.check/1 0 1" "$(json '"\(.schema) \(.errors) \(.files | length)"')"
+}
+
+@test "every mistake is shown with its place, line, caret and suggestion" {
+  topologies
+  sed 's/    accepts: /    acepts: /; s/copy.out: copies/copy.uot: copies/' "$T/copy.yaml" >bad.yaml
+  run_ringk 78 check bad.yaml "$T/quote.yaml"
+  has "$output" "bad.yaml:9:5: error: unknown key 'acepts'"
+  has "$output" "did you mean 'accepts'?"
+  has "$output" "^~~~~"
+  run_ringk 78 check --json bad.yaml
+  same "valid" false "$(json '.files[0].valid')"
+  jq -e '.files[0].diagnostics[] | select(.code == "unknown-key")' <<<"$output" >/dev/null
+}
+
+@test "a file that is not there is 66, and the others are checked" {
+  topologies
+  run_ringk 66 check nowhere.yaml "$T/copy.yaml"
+  has "$stderr" nowhere.yaml
+  has "$output" "in 1 file"
+}
+
+@test "a topology comes from standard input" {
+  topologies
+  run_shell 0 'ringk check - <$T/copy.yaml'
+}
+
+@test "the effective topology is printed and is a topology" {
+  topologies
+  run_ringk 0 check --print "$T/limit.yaml" --set kernels.below.params.limit=77
+  has "$output" 77
+  printf '%s\n' "$output" >effective.yaml
+  run_ringk 0 check effective.yaml
+}
+
+@test "the schema is a JSON Schema" {
+  run_ringk 0 check --schema
+  has "$(json '."$schema"')" "draft-07"
+  run_ringk 2 check
+  run_ringk 2 check --schema x.yaml
+}
+
+@test "handlers are compiled when asked" {
+  topologies
+  sed 's/ctx.emit(port::out, line)/ctx.emti(port::out, line)/' "$T/copy.yaml" >bad.yaml
+  run_ringk 0 check bad.yaml
+  run_ringk 78 check --compile bad.yaml
+  has "$stderr" "bad.yaml:"
+  has "$stderr" emti
+  run_ringk 0 check --compile "$T/copy.yaml"
+}
+
+@test "the tests of a topology pass or fail, one line each" {
+  topologies
+  cat "$T/limit.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: small ones pass
+    send:
+      lines:
+        - {id: 1}
+        - {id: 11}
+    expect:
+      copies:
+        - {id: 1}
+  - name: large ones pass
+    send:
+      lines:
+        - {id: 11}
+    expect:
+      copies:
+        - {id: 11}
+    within: 1s
+YAML
+  run_ringk 1 test tested.yaml --junit report.xml
+  [[ ${lines[0]} == "ok "*"small ones pass" ]]
+  has "$output" "FAILED"
+  has "$stderr" "1 passed, 1 failed"
+  has "$(cat report.xml)" "<testsuite"
+  has "$(cat report.xml)" "<failure"
+  run_ringk 0 test tested.yaml --filter small --threads 4
+  run_ringk 0 test tested.yaml --set kernels.below.params.limit=20 --filter large
+  run_ringk 2 test tested.yaml --filter nothing
+  run_ringk 66 test nowhere.yaml
+  run_ringk 78 test "$T/copy.yaml" --set kernels.copy.nonsense=1
+  run_ringk 74 test tested.yaml --filter small --junit /dev/full
+  run_shell 74 'ringk test tested.yaml >/dev/full'
+}

@@ -1,0 +1,203 @@
+# ringk launch in the foreground: a filter with an exit code that tells the truth.
+load helper
+
+topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
+
+# ids N...: a line for each.
+ids() { printf '{"id":%s}\n' "$@"; }
+
+@test "lines go in and come out, and the end of the input ends it" {
+  topologies
+  ids 1 2 3 >in
+  run_shell 0 'ringk launch $T/copy.yaml <in'
+  same "ids" "1 2 3" "$(jq -r .id <<<"$output" | xargs)"
+  has "$stderr" "copy: ready"
+  has "$stderr" "3 lines"
+}
+
+@test "a last line without its newline is a line, and no input is no error" {
+  topologies
+  run_shell 0 'printf "{\"id\":1}\n{\"id\":2}" | ringk launch $T/copy.yaml'
+  same "ids" "1 2" "$(jq -r .id <<<"$output" | xargs)"
+  run_shell 0 'ringk launch $T/copy.yaml </dev/null'
+  same "stdout" "" "$output"
+}
+
+@test "an answer is written when there is nothing more to do, not at the end" {
+  topologies
+  mkfifo to from
+  "$RINGK" launch "$T/copy.yaml" <to >from 2>err &
+  exec 4>to 5<from
+  ids 7 >&4
+  read -r -t 60 answer <&5
+  same "id" 7 "$(jq .id <<<"$answer")"
+  exec 4>&-
+  wait $!
+  exec 5<&-
+}
+
+@test "the summary file is the last status, and it balances" {
+  topologies
+  { ids 1 2; echo nonsense; ids 3; } >in
+  run_shell 1 'ringk launch $T/copy.yaml --summary sum.json <in >out'
+  run cat sum.json
+  same "schema" ringk.status/1 "$(json .schema)"
+  same "balanced" true "$(json .balanced)"
+  same "lines" "4 3 1" "$(json '.inputs[0] | "\(.lines) \(.accepted) \(.bad)"')"
+  same "written" 3 "$(json '.outputs[0].written')"
+  same "in flight" 0 "$(json '.totals.in_flight')"
+}
+
+@test "a bad line is a dead letter with its number and reason, and exit 1" {
+  topologies
+  { ids 1; echo '{"id":"x"}'; ids 2; echo '{"idd":1}'; } >in
+  run_shell 1 'ringk launch $T/copy.yaml <in'
+  same "ids" "1 2" "$(jq -r .id <<<"$output" | xargs)"
+  has "$stderr" "2 bad"
+  same "lines" "2 4" "$(jq -r .line copy.dead.jsonl | xargs)"
+  same "reasons" "wrong_type unknown_field" "$(jq -r .reason copy.dead.jsonl | xargs)"
+}
+
+@test "what a handler fails or throws is a dead letter, and exit 1" {
+  topologies
+  ids 12 13 15 16 >in
+  run_shell 1 'ringk launch $T/picky.yaml <in'
+  same "ids" "12 16" "$(jq -r .id <<<"$output" | xargs)"
+  same "dead letters" 2 "$(wc -l <picky.dead.jsonl)"
+  has "$(cat picky.dead.jsonl)" "unlucky"
+  has "$(cat picky.dead.jsonl)" "thrown by the handler"
+}
+
+@test "what a handler prints does not reach the data" {
+  topologies
+  ids 14 >in
+  run_shell 0 'ringk launch $T/picky.yaml <in'
+  same "stdout" 14 "$(jq -r .id <<<"$output")"
+  [[ $output != *printed* ]]
+}
+
+@test "a handler that crashes is 70, and is named" {
+  topologies
+  ids 1 666 >in
+  run_shell 70 'ringk launch $T/picky.yaml <in'
+  has "$stderr" picky
+}
+
+@test "on_bad_input: stop is 65" {
+  topologies
+  { ids 1; echo nonsense; ids 2; } >in
+  run_shell 65 'ringk launch $T/strict.yaml <in'
+}
+
+@test "a file that is not there is 66" {
+  topologies
+  run_ringk 66 launch nowhere.yaml
+  has "$stderr" nowhere.yaml
+  run_ringk 66 launch "$T/copy.yaml" --with nowhere.yaml
+  has "$stderr" nowhere.yaml
+  run_ringk 66 launch "$T/copy.yaml" --in lines=nowhere.jsonl
+  has "$stderr" nowhere.jsonl
+}
+
+@test "an invalid topology or handler is 78, with its place" {
+  topologies
+  sed 's/copy.out: copies/copy.uot: copies/' "$T/copy.yaml" >bad.yaml
+  run_ringk 78 launch bad.yaml
+  has "$stderr" "bad.yaml:"
+  sed 's/ctx.emit(port::out, line)/ctx.emti(port::out, line)/' "$T/copy.yaml" >bad.yaml
+  run_ringk 78 launch bad.yaml
+  has "$stderr" "bad.yaml:"
+  has "$stderr" emti
+  sed '/code: |/,/RK_HANDLER/d; s/    accepts:/    source: nowhere.hpp\n    accepts:/' "$T/copy.yaml" >bad.yaml
+  run_ringk 78 launch bad.yaml
+  has "$stderr" nowhere.hpp
+}
+
+@test "wrong usage of launch is 2" {
+  topologies
+  run_ringk 2 launch
+  run_ringk 2 launch "$T/copy.yaml" --in nonsense
+  run_ringk 2 launch "$T/copy.yaml" --workers 0
+  run_ringk 2 launch -d "$T/copy.yaml" --out copies=-
+  run_ringk 2 launch "$T/copy.yaml" --replace --if-absent
+}
+
+@test "a device that is not there is 69 where the topology insists" {
+  topologies
+  "$RINGK" list devices --json | jq -e '.devices[] | select(.name == "cuda") | .available' && skip "there is one"
+  sed 's/    accepts:/    backend: cuda\n    accepts:/' "$T/copy.yaml" >cuda.yaml
+  run_shell 69 'ringk launch cuda.yaml </dev/null'
+}
+
+@test "a full disk is 74" {
+  topologies
+  ids 1 2 3 >in
+  run_shell 74 'ringk launch $T/copy.yaml <in >/dev/full'
+  run_shell 74 'ringk launch $T/copy.yaml --out copies=/dev/full <in'
+  has "$stderr" "No space left"
+}
+
+@test "standard output that its reader closed is 141" {
+  topologies
+  ids 1 2 3 >in
+  mkfifo pipe
+  : <pipe &
+  exec 4>pipe
+  wait $!
+  run_shell 141 'ringk launch $T/copy.yaml <in >&4'
+  exec 4>&-
+}
+
+# signalled SIGNAL: launches copy.yaml on a pipe, sends a line, waits for it to be handled, then
+# signals; gives the exit code.
+signalled() {
+  mkfifo to
+  # Job control, else the shell has background processes ignore SIGINT.
+  set -m
+  "$RINGK" launch "$T/copy.yaml" <to >out 2>err &
+  set +m
+  local pid=$! code=0
+  exec 4>to
+  ids 1 >&4
+  eventually "$RINGK" status copy --wait ready 2>/dev/null >/dev/null
+  eventually grep -q id out
+  kill "-$1" "$pid"
+  wait "$pid" || code=$?
+  exec 4>&-
+  echo "$code"
+}
+
+@test "SIGTERM drains and is 0" {
+  topologies
+  same "exit code" 0 "$(signalled TERM)"
+  same "id" 1 "$(jq .id out)"
+}
+
+@test "SIGINT drains and is 130" {
+  topologies
+  same "exit code" 130 "$(signalled INT)"
+  same "id" 1 "$(jq .id out)"
+}
+
+@test "a name that is taken gets the process id behind it" {
+  topologies
+  start copy "$T/copy.yaml"
+  ids 1 >in
+  run_shell 0 'ringk launch $T/copy.yaml <in'
+  [[ $stderr =~ copy-[0-9]+ ]]
+  same "id" 1 "$(jq .id <<<"$output")"
+}
+
+@test "inputs and outputs are redirected, values set, overlays merged" {
+  topologies
+  ids 5 15 25 >in.jsonl
+  run_ringk 0 launch "$T/limit.yaml" --in lines=in.jsonl --out copies=out.jsonl
+  same "stdout" "" "$output"
+  same "ids" "5" "$(jq -r .id out.jsonl | xargs)"
+  run_ringk 0 launch "$T/limit.yaml" --in lines=in.jsonl --set kernels.below.params.limit=20
+  same "ids" "5 15" "$(jq -r .id <<<"$output" | xargs)"
+  printf 'kernels:\n  below:\n    params:\n      limit: 30\n' >more.yaml
+  run_ringk 0 launch "$T/limit.yaml" --in lines=in.jsonl --with more.yaml --name other
+  same "ids" "5 15 25" "$(jq -r .id <<<"$output" | xargs)"
+  has "$stderr" "other: ready"
+}
