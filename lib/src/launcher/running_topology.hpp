@@ -81,6 +81,8 @@ class RunningTopology final : public ControlTarget {
   std::string ready_line() const;
   // "done in 3.1 s: 200000 lines, 12 bad -> fraud.dead.jsonl; 199988 handled, ..."
   std::string summary_line() const;
+  // "1200 lines, 12 bad; ..." so far
+  std::string progress_line() const;
   // What went wrong besides bad lines and failed messages, one sentence each.
   std::vector<std::string> complaints() const;
   const std::string& name() const;
@@ -101,6 +103,8 @@ class RunningTopology final : public ControlTarget {
   void stop() override { stop(Cause::Stop); }
 
  private:
+  Result<void> change_kernels(const std::string& kernel, bool suspends);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

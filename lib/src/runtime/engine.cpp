@@ -34,13 +34,14 @@ uint64_t lease_service(void* context, uint32_t n) {
 }
 
 void complete_service(void* context, const MessageHeader* request, Completion how, Reason reason,
-                      const char* detail, uint16_t, const void* payload, uint32_t size) {
+                      const char* detail, uint16_t type, const void* payload, uint32_t size) {
   RequestResult result;
   result.outcome = how == Completion::Reply    ? RequestResult::Outcome::Replied
                    : how == Completion::Failed ? RequestResult::Outcome::Failed
                                                : RequestResult::Outcome::NoReply;
   result.reason = reason;
   if (detail != nullptr) result.detail = detail;
+  result.type = type;
   result.payload = {static_cast<const std::byte*>(payload), size};
   static_cast<EngineImpl*>(context)->requests_.complete(request->reply_to, request->correlation_id,
                                                         result);
@@ -76,7 +77,7 @@ const Block* current_block() {
 
 EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
   uint32_t workers = options.workers != 0 ? options.workers : usable_cores();
-  backend_ = std::make_unique<backends::Scheduler>(workers);
+  backend_ = std::make_unique<backends::Scheduler>(workers, options.on_thread);
   services_.context = this;
   services_.now_us = now_service;
   services_.lease_ids = lease_service;

@@ -34,6 +34,7 @@ struct EngineOptions {
   uint32_t workers = 0;  // 0: the cores this process may use
   bool debug = false;
   bool profiling = false;
+  void (*on_thread)() = nullptr;  // called first on every worker
 };
 
 // A kernel to add. `module` outlives the engine.
@@ -103,6 +104,7 @@ struct RequestResult {
   enum class Outcome : uint8_t { Replied, Failed, NoReply, TimedOut } outcome;
   Reason reason = Reason::None;
   std::string detail;
+  uint16_t type = 0;  // of the payload
   std::span<const std::byte> payload;
 };
 

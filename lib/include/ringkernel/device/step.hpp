@@ -515,7 +515,8 @@ class Step {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
           is_same_type<R, Opaque> ? b_.accept_sizes[0] : static_cast<uint32_t>(sizeof(R));
-      complete_request(b_, h, Completion::Reply, Reason::None, nullptr, 0, b_.reply_buffer, size);
+      complete_request(b_, h, Completion::Reply, Reason::None, nullptr,
+                       b_.ports[Ctx::Ports::kCount].message_type, b_.reply_buffer, size);
       settled_ = true;
     } else if (ctx.forwarded_) {
       if (ctx.refused_ != Reason::None)

@@ -33,7 +33,7 @@ void pause() {
 
 }  // namespace
 
-Scheduler::Scheduler(uint32_t workers) {
+Scheduler::Scheduler(uint32_t workers, void (*on_thread)()) : on_thread_(on_thread) {
   for (auto& queue : shared_) queue = std::make_unique<Queue>(kMaxBlocks);
   for (uint32_t i = 0; i < workers; ++i) {
     auto worker = std::make_unique<Worker>();
@@ -53,7 +53,10 @@ Scheduler::~Scheduler() { stop(); }
 void Scheduler::start() {
   awake_.store(workers());
   for (auto& worker : workers_)
-    worker->thread = std::thread([this, w = worker.get()] { work(*w); });
+    worker->thread = std::thread([this, w = worker.get()] {
+      if (on_thread_ != nullptr) on_thread_();
+      work(*w);
+    });
 }
 
 void Scheduler::stop() {

@@ -20,7 +20,8 @@ class Scheduler final : public Backend {
  public:
   static constexpr uint32_t kMaxBlocks = 65536;  // of one runtime: the size of the shared queue
 
-  explicit Scheduler(uint32_t workers);
+  // `on_thread` is called first on every worker.
+  explicit Scheduler(uint32_t workers, void (*on_thread)() = nullptr);
   ~Scheduler() override;
 
   ringkernel::Backend kind() const override { return ringkernel::Backend::Cpu; }
@@ -67,6 +68,7 @@ class Scheduler final : public Backend {
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> persistent_{0};  // blocks that may be waited for awake
   bool may_spin_ = true;
+  void (*on_thread_)() = nullptr;
 };
 
 }  // namespace ringkernel::backends

@@ -1,0 +1,27 @@
+// A handler that crashes ends the process with exit code 70, after one line that names the signal,
+// the kernel, its handler, and the message that was in hand. Written for a signal handler: nothing
+// is allocated, one write, _exit.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace ringkernel::launcher {
+
+class CrashHandler {
+ public:
+  // Takes SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT until it is destroyed. One at a time.
+  explicit CrashHandler(const std::string& topology);
+  ~CrashHandler();
+  CrashHandler(const CrashHandler&) = delete;
+  CrashHandler& operator=(const CrashHandler&) = delete;
+
+  // Names that the line may need. REQUIRES: before the kernels run.
+  static void name_kernel(uint32_t id, const std::string& kernel, const std::string& handler);
+  static void name_type(uint16_t id, const std::string& type);
+
+  // A stack of the calling thread's own, for when the other one is used up.
+  static void prepare_thread();
+};
+
+}  // namespace ringkernel::launcher

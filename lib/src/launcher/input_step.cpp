@@ -1,0 +1,156 @@
+#include "launcher/input_step.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/clock.hpp"
+#include "launcher/json_text.hpp"
+
+namespace ringkernel::launcher {
+namespace {
+
+constexpr uint64_t kSliceNs = 50'000;
+constexpr uint32_t kBatch = 64;
+// Of a bad line, in its dead letter.
+constexpr size_t kLongestText = 4096;
+
+void count(std::atomic<uint64_t>& counter, uint64_t n = 1) {
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+std::string_view shortened(std::string_view text) {
+  if (text.size() <= kLongestText) return text;
+  size_t end = kLongestText;
+  while (end > kLongestText - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
+InputStep::InputStep(const topology::Input& input, const InputServices& services)
+    : name_(input.name), services_(services), parser_(input) {}
+
+void InputStep::expect_end() {
+  awaited_ = true;
+  services_.events->expect_input();
+}
+
+void InputStep::ended() {
+  if (std::exchange(awaited_, false)) services_.events->input_ended();
+}
+
+void InputStep::measure(const Block& block) {
+  batch_ = kBatch;
+  for (uint32_t p = 0; p < block.port_count; ++p) {
+    uint64_t copies = 0;
+    for (uint32_t i = 0; i < block.ports[p].edge_count; ++i) {
+      const OutEdge& edge = block.ports[p].edges[i];
+      copies += edge.route == Route::All ? edge.targets : 1;
+      if (edge.kind == RingKind::Mpmc || edge.on_full != OnFull::Wait) continue;
+      // Half a ring, so that the receiver has the other half meanwhile.
+      for (uint32_t l = 0; l < edge.targets * edge.levels; ++l) {
+        batch_ = std::min(batch_, edge.links[l].spsc.ring.capacity / 2);
+      }
+    }
+    copies_.push_back(copies);
+  }
+  if (block.dead != nullptr) {
+    batch_ = std::min(batch_, block.dead->spsc.ring.capacity / std::max(1U, block.dead_max));
+  }
+  batch_ = std::max(batch_, 1U);
+}
+
+StepStatus InputStep::step(Block& block) {
+  if (batch_ == 0) measure(block);
+  busy_.store(true, std::memory_order_relaxed);
+  const uint64_t until = monotonic_ns() + kSliceNs;
+  do {
+    const bool was_stopping = stopping();
+    if (!runtime::ensure_room(block, batch_)) return StepStatus::Blocked;
+    begin_batch();
+    Record record;
+    uint32_t taken = 0;
+    while (taken < batch_ && !halted() && fetch(record)) {
+      take(block, record);
+      ++taken;
+    }
+    runtime::flush_input(block);
+    if (taken < batch_) return rest(block, was_stopping);
+  } while (monotonic_ns() < until);
+  return StepStatus::More;
+}
+
+StepStatus InputStep::rest(Block& block, bool was_stopping) {
+  // What a full shared inbox did not take.
+  if (block.staged && !runtime::ensure_room(block, 1)) return StepStatus::Blocked;
+  rested();
+  busy_.store(false, std::memory_order_release);
+  if ((was_stopping || halted()) && !drained_.exchange(true)) {
+    ended();
+    services_.events->notify();
+  }
+  return StepStatus::Idle;
+}
+
+void InputStep::take(Block& block, const Record& record) {
+  auto message = parser_.parse(record, block.now_us);
+  if (message) {
+    runtime::emit(block, *message);
+    count(accepted_);
+    count(offers_, copies_[message->type]);
+    settled(record, nullptr);
+    return;
+  }
+  bad_.fetch_add(1, std::memory_order_relaxed);
+  report(record, message.error(), envelope_);
+  settled(record, &message.error());
+  if (services_.stop_on_bad_input) {
+    halted_.store(true);
+    services_.events->failed(ExitCode::BadInput, name_ + ":" + std::to_string(record.number) +
+                                                     ": " + std::string(message.error().reason) +
+                                                     ": " + message.error().detail);
+  }
+}
+
+void InputStep::refuse(const Record& record, const schema::LineError& error) {
+  bad_.fetch_add(1, std::memory_order_relaxed);
+  std::string envelope;
+  report(record, error, envelope);
+}
+
+void InputStep::report(const Record& record, const schema::LineError& error, std::string& out) {
+  out.assign(R"({"message":null,"type":null,"edge":null,"kernel":null,"reason":)");
+  append_json_string(out, error.reason);
+  out += R"(,"detail":)";
+  append_json_string(out, error.detail);
+  out += R"(,"line":)";
+  out += std::to_string(record.number);
+  out += R"(,"time":)";
+  append_json_time(out, wall_us());
+  out += R"(,"input":)";
+  append_json_string(out, name_);
+  out += R"(,"column":)";
+  out += error.column == 0 ? "null" : std::to_string(error.column);
+  out += R"(,"text":)";
+  append_json_string(out, shortened(record.bytes));
+  out += '}';
+  services_.dead_letters->add(out);
+  services_.engine->wake(*services_.dead_letter_node);
+}
+
+void InputStep::stop() {
+  close_source();
+  stopping_.store(true, std::memory_order_release);
+  wake();
+}
+
+InputCounts InputStep::counts() const {
+  InputCounts counts;
+  counts.accepted = accepted_.load(std::memory_order_relaxed);
+  counts.bad = bad_.load(std::memory_order_relaxed);
+  counts.lines = counts.accepted + counts.bad;
+  counts.offers = offers_.load(std::memory_order_relaxed);
+  return counts;
+}
+
+}  // namespace ringkernel::launcher

@@ -1,0 +1,103 @@
+// The step of an input: takes records from its source, makes messages of them, emits those in
+// batches. A record that is no message becomes a bad line.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "launcher/dead_letter_file.hpp"
+#include "launcher/message_parser.hpp"
+#include "launcher/poller.hpp"
+#include "launcher/run_events.hpp"
+#include "runtime/engine.hpp"
+
+namespace ringkernel::launcher {
+
+// What the inputs of a run share; outlives them.
+struct InputServices {
+  runtime::Engine* engine = nullptr;
+  Poller* poller = nullptr;
+  DeadLetterFile* dead_letters = nullptr;
+  runtime::Node* dead_letter_node = nullptr;
+  RunEvents* events = nullptr;
+  bool stop_on_bad_input = false;
+};
+
+struct InputCounts {
+  uint64_t lines = 0;  // = accepted + bad
+  uint64_t accepted = 0;
+  uint64_t bad = 0;
+  uint64_t offers = 0;  // copies that its edges must have been offered
+};
+
+class InputStep : public runtime::HostStep {
+ public:
+  InputStep(const topology::Input& input, const InputServices& services);
+
+  // REQUIRES: before the engine starts.
+  void attach(runtime::Node& node) { node_ = &node; }
+  // Its end is one that the run waits for. REQUIRES: before the engine starts.
+  void expect_end();
+
+  StepStatus step(Block& block) final;
+
+  // Takes nothing more from its source; what has been taken still becomes messages.
+  void stop();
+  // After stop(): nothing is left.
+  bool drained() const { return drained_.load(); }
+  virtual bool idle() const { return !busy_.load(); }
+
+  // A bad line that did not come through step(): of a request.
+  void refuse(const Record& record, const schema::LineError& error);
+
+  InputCounts counts() const;
+  const std::string& name() const { return name_; }
+  MessageParser& parser() { return parser_; }
+
+ protected:
+  // The next record, or false: then whatever brings more wakes the node.
+  virtual bool fetch(Record& record) = 0;
+  // What became of the record that fetch() gave; `error` null: accepted.
+  virtual void settled(const Record& /*record*/, const schema::LineError* /*error*/) {}
+  // All records so far are emitted. Called by the step before it rests.
+  virtual void rested() {}
+  virtual void begin_batch() {}
+  // Nothing more is to be taken. Any thread, before stopping().
+  virtual void close_source() {}
+
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  bool halted() const { return halted_.load(std::memory_order_relaxed); }
+  void wake() { services_.engine->wake(*node_); }
+  // The source has no more.
+  void ended();
+  const InputServices& services() const { return services_; }
+
+ private:
+  void measure(const Block& block);
+  void take(Block& block, const Record& record);
+  void report(const Record& record, const schema::LineError& error, std::string& envelope);
+  StepStatus rest(Block& block, bool was_stopping);
+
+  const std::string name_;
+  const InputServices& services_;
+  MessageParser parser_;
+  runtime::Node* node_ = nullptr;
+  bool awaited_ = false;
+
+  // The step's
+  uint32_t batch_ = 0;            // messages that are made room for at once; 0: not measured yet
+  std::vector<uint64_t> copies_;  // by type
+  std::string envelope_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> halted_{false};  // a bad line ended it
+  std::atomic<bool> drained_{false};
+  std::atomic<bool> busy_{true};
+  std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> bad_{0};
+  std::atomic<uint64_t> offers_{0};
+};
+
+}  // namespace ringkernel::launcher

@@ -1,0 +1,267 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "handlers/load.hpp"
+#include "launcher/control_server.hpp"
+#include "launcher/crash_handler.hpp"
+#include "launcher/handler_specs.hpp"
+#include "launcher/run_status.hpp"
+#include "launcher/running_topology.hpp"
+#include "launcher/service_name.hpp"
+#include "ringkernel/launcher.hpp"
+#include "ringkernel/service.hpp"
+#include "topology/topology_impl.hpp"
+
+namespace ringkernel {
+namespace {
+
+using launcher::ControlServer;
+using launcher::CrashHandler;
+using launcher::RunningTopology;
+using launcher::RunSettings;
+using launcher::ServiceName;
+
+// Standard output on a descriptor of the run's own; what else prints there goes to standard error.
+class PrivateOutput {
+ public:
+  PrivateOutput() : own_(dup(STDOUT_FILENO)) {
+    if (own_ >= 0) dup2(STDERR_FILENO, STDOUT_FILENO);
+  }
+  ~PrivateOutput() {
+    if (own_ < 0) return;
+    dup2(own_, STDOUT_FILENO);
+    close(own_);
+  }
+  PrivateOutput(const PrivateOutput&) = delete;
+  PrivateOutput& operator=(const PrivateOutput&) = delete;
+  int descriptor() const { return own_ >= 0 ? own_ : STDOUT_FILENO; }
+
+ private:
+  const int own_;
+};
+
+// SIGINT and SIGTERM drain; a second one ends the process.
+class Signals {
+ public:
+  // Before any other thread of the run, so that none of them takes the signals.
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, &pipe_before_);
+  }
+  ~Signals() {
+    if (thread_.joinable()) {
+      over_.store(true);
+      pthread_kill(thread_.native_handle(), SIGTERM);
+      thread_.join();
+    }
+    // A signal that came too late would end the caller.
+    const timespec now{};
+    while (sigtimedwait(&set_, nullptr, &now) > 0) {
+    }
+    sigaction(SIGPIPE, &pipe_before_, nullptr);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  void watch(RunningTopology& running, std::function<void(std::string_view)> say) {
+    thread_ = std::thread([this, &running, say = std::move(say)] {
+      for (bool first = true;; first = false) {
+        int signal = 0;
+        if (sigwait(&set_, &signal) != 0) continue;
+        if (over_.load()) return;
+        if (!first) {
+          say("ended before it had drained");
+          _exit(static_cast<int>(signal == SIGINT ? ExitCode::Interrupted : ExitCode::Terminated));
+        }
+        say(signal == SIGINT ? "interrupted; draining (again: end at once)"
+                             : "stopping; draining (again: end at once)");
+        running.stop(signal == SIGINT ? RunningTopology::Cause::Interrupt
+                                      : RunningTopology::Cause::Stop);
+      }
+    });
+  }
+
+ private:
+  sigset_t set_;
+  sigset_t before_;
+  struct sigaction pipe_before_ {};
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+class Launch {
+ public:
+  Launch(const topology::Topology& topology, const LaunchRequest& request)
+      : topology_(topology), request_(request) {}
+
+  ExitCode run() {
+    const PrivateOutput output;
+    if (auto named = take_name(); !named) return named.error();
+    if (auto made = settings(output.descriptor()); !made) return made.error();
+    return run_as(*name_);
+  }
+
+ private:
+  void say(Voice voice, std::string_view text) {
+    if (!request_.say) return;
+    const std::lock_guard lock(mutex_);
+    request_.say(voice, text);
+  }
+  void say_of(Voice voice, std::string_view text) {
+    say(voice, running_name_ + ": " + std::string(text));
+  }
+  ExitCode refused(ExitCode code, const Error& error) {
+    const std::string where = error.where.empty() ? "" : error.where + ": ";
+    say(Voice::Error, where + error.message);
+    return code;
+  }
+  tl::unexpected<ExitCode> refuse(ExitCode code, const Error& error) {
+    return tl::unexpected<ExitCode>(refused(code, error));
+  }
+
+  tl::expected<void, ExitCode> take_name();
+  tl::expected<void, ExitCode> settings(int standard_out);
+  ExitCode run_as(ServiceName& name);
+  ExitCode run_started(RunningTopology& running);
+  void warn_of_terminal() const;
+  bool write_summary(const RunningTopology& running);
+
+  const topology::Topology& topology_;
+  const LaunchRequest& request_;
+  std::mutex mutex_;
+  std::string running_name_;
+  std::optional<ServiceName> name_;
+  RunSettings settings_;
+  LaunchedAs as_;
+};
+
+// A run in the foreground takes another name where its own is taken.
+tl::expected<void, ExitCode> Launch::take_name() {
+  auto folder = runtime_folder();
+  if (!folder) return refuse(ExitCode::Unavailable, folder.error());
+  auto name = ServiceName::take(*folder, topology_.name);
+  if (!name && name.error().code == ErrorCode::AlreadyRunning && !request_.service)
+    name = ServiceName::take(*folder, topology_.name + "-" + std::to_string(getpid()));
+  if (!name)
+    return refuse(name.error().code == ErrorCode::AlreadyRunning ? ExitCode::NameTaken
+                                                                 : ExitCode::Unavailable,
+                  name.error());
+  running_name_ = name->name();
+  name_ = std::move(*name);
+  return {};
+}
+
+tl::expected<void, ExitCode> Launch::settings(int standard_out) {
+  settings_.name = running_name_;
+  settings_.workers = request_.workers;
+  settings_.service = request_.service;
+  settings_.standard_out = standard_out;
+  for (const auto& [name, file] : request_.in) settings_.in[name] = file;
+  for (const auto& [name, file] : request_.out) settings_.out[name] = file;
+  as_.name = running_name_;
+  if (!request_.service) return {};
+  auto files = make_service_files(running_name_);
+  if (!files) return refuse(ExitCode::OutputError, files.error());
+  settings_.stdout_file = files->output;
+  if (topology_.dead_letters_file.empty()) settings_.dead_letters = files->dead_letters;
+  as_.log = files->log;
+  for (const topology::Output& output : topology_.outputs)
+    if (output.kind == topology::Output::Kind::Stdout && !settings_.out.contains(output.name))
+      as_.output = files->output;
+  return {};
+}
+
+void Launch::warn_of_terminal() const {
+  for (const topology::Input& input : topology_.inputs)
+    if (input.kind == topology::Input::Kind::Stdin && !settings_.in.contains(input.name) &&
+        !request_.service && isatty(STDIN_FILENO) == 1 && request_.say)
+      request_.say(Voice::Notice, running_name_ + ": input '" + input.name +
+                                      "' reads from the terminal; end it with Ctrl-D");
+}
+
+bool Launch::write_summary(const RunningTopology& running) {
+  if (request_.summary.empty()) return true;
+  errno = 0;
+  std::ofstream file(request_.summary, std::ios::trunc);
+  file << running.status_json() << '\n';
+  if (file.flush()) return true;
+  say(Voice::Error, request_.summary + ": the summary cannot be written: " + strerror(errno));
+  return false;
+}
+
+ExitCode Launch::run_as(ServiceName& name) {
+  Signals signals;
+  const CrashHandler crash_handler(running_name_);
+  CrashHandler::prepare_thread();
+  RunningTopology running(topology_, settings_);
+  as_.dead_letters = running.dead_letters();
+  signals.watch(running, [this](std::string_view text) { say_of(Voice::Notice, text); });
+  auto server = ControlServer::start(std::move(name), running);
+  if (!server) return refused(ExitCode::Unavailable, server.error());
+  warn_of_terminal();
+  ExitCode code = ExitCode::Ok;
+  if (auto started = running.start(); !started) {
+    code = refused(started.error().code, started.error().error);
+  } else {
+    code = run_started(running);
+  }
+  (*server)->finish(code);
+  if (running.stuck()) _exit(static_cast<int>(code));
+  return code;
+}
+
+ExitCode Launch::run_started(RunningTopology& running) {
+  say_of(Voice::Notice, running.ready_line());
+  ExitCode code = ExitCode::Ok;
+  if (request_.on_ready) {
+    if (auto done = request_.on_ready(as_); !done) {
+      code = refused(ExitCode::OutputError, done.error());
+      running.stop(RunningTopology::Cause::Stop);
+    }
+  }
+  std::atomic<bool> over{false};
+  std::thread progress;
+  if (request_.progress)
+    progress = std::thread([&] {
+      for (int tick = 1; !over.load(); ++tick) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        if (tick % 20 == 0 && !over.load()) say_of(Voice::Progress, running.progress_line());
+      }
+    });
+  code = first_of(code, running.run());
+  over.store(true);
+  if (progress.joinable()) progress.join();
+  for (const std::string& complaint : running.complaints()) say_of(Voice::Error, complaint);
+  if (!write_summary(running)) code = first_of(code, ExitCode::OutputError);
+  say_of(Voice::Notice, running.summary_line());
+  return code;
+}
+
+}  // namespace
+
+ExitCode launch(const Topology& topology, const LaunchRequest& request) {
+  return Launch(model_of(topology), request).run();
+}
+
+Result<void> compile_handlers(const Topology& topology) {
+  auto loaded = handlers::load_handlers(launcher::handler_specs(model_of(topology)));
+  if (!loaded) return tl::unexpected(loaded.error());
+  return {};
+}
+
+}  // namespace ringkernel

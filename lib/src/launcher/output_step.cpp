@@ -1,0 +1,163 @@
+#include "launcher/output_step.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/clock.hpp"
+
+namespace ringkernel::launcher {
+namespace {
+
+constexpr uint64_t kSliceNs = 50'000;
+constexpr uint32_t kBatch = 64;
+constexpr size_t kBlock = size_t{128} << 10;
+
+void add(std::atomic<uint64_t>& counter, uint64_t n) {
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_release);
+}
+
+}  // namespace
+
+OutputStep::OutputStep(const topology::Output& output, const OutputServices& services,
+                       Channel channel, Capture capture, uint64_t reach)
+    : name_(output.name),
+      services_(services),
+      to_stdout_(output.kind == topology::Output::Kind::Stdout),
+      raw_(output.codec == topology::Codec::Raw && !capture),
+      types_(output.messages),
+      writer_(output.messages, output.tag),
+      capture_(std::move(capture)),
+      channel_(std::move(channel)),
+      counts_only_(!channel_.is_open()),
+      reach_(reach) {
+  if (channel_.is_open())
+    watched_ = services_.poller->add(channel_.descriptor(), Poller::For::Writing,
+                                     [this] { services_.engine->wake(*node_); });
+}
+
+OutputStep::~OutputStep() {
+  if (watched_) services_.poller->remove(channel_.descriptor());
+}
+
+void OutputStep::attach(runtime::Node& node, const std::vector<uint16_t>& type_ids) {
+  node_ = &node;
+  for (size_t i = 0; i < type_ids.size(); ++i) {
+    if (index_of_id_.size() <= type_ids[i]) index_of_id_.resize(type_ids[i] + size_t{1});
+    index_of_id_[type_ids[i]] = static_cast<uint32_t>(i);
+  }
+}
+
+StepStatus OutputStep::step(Block& block) {
+  const uint64_t until = monotonic_ns() + kSliceNs;
+  for (;;) {
+    if (abandoned_.load(std::memory_order_relaxed) && !broken_) fail_with(0);
+    if (buffer_.size() - sent_ >= kBlock && !write_out()) return StepStatus::Idle;
+    const uint32_t taken = runtime::take(
+        block, kBatch, [this](uint32_t, const MessageHeader& header, const void* payload) {
+          append(header, payload);
+          return true;
+        });
+    if (taken == 0) break;
+    if (monotonic_ns() > until) return StepStatus::More;
+  }
+  write_out();
+  if (idle()) services_.events->notify();
+  return StepStatus::Idle;
+}
+
+void OutputStep::append(const MessageHeader& header, const void* payload) {
+  const uint32_t type = index_of_id_[header.message_type];
+  if (broken_) return add(failed_, 1);
+  if (capture_) {
+    buffer_.clear();
+    writer_.write(type, static_cast<const std::byte*>(payload), buffer_);
+    capture_(types_[type]->name, buffer_);
+    buffer_.clear();
+    return wrote(1);
+  }
+  if (counts_only_) return wrote(1);
+  add(pending_, 1);
+  ++in_buffer_;
+  if (raw_) {
+    buffer_.append(static_cast<const char*>(payload), types_[type]->size);
+  } else {
+    writer_.write(type, static_cast<const std::byte*>(payload), buffer_);
+    buffer_ += '\n';
+  }
+}
+
+void OutputStep::wrote(uint64_t messages) {
+  add(written_, messages);
+  if (reach_ > 0 && written_.load(std::memory_order_relaxed) >= reach_) services_.events->reached();
+}
+
+bool OutputStep::write_out() {
+  non_finite_.store(writer_.non_finite(), std::memory_order_relaxed);
+  while (sent_ < buffer_.size()) {
+    const Transfer moved = channel_.write(std::string_view(buffer_).substr(sent_));
+    if (moved.status == Transfer::Status::Moved) {
+      sent_ += moved.bytes;
+      add(bytes_, moved.bytes);
+    } else if (moved.status == Transfer::Status::WouldBlock) {
+      services_.poller->arm(channel_.descriptor());
+      return false;
+    } else {
+      fail_with(moved.error);
+      return true;
+    }
+  }
+  if (in_buffer_ > 0) {
+    wrote(in_buffer_);
+    pending_.store(0, std::memory_order_release);
+    in_buffer_ = 0;
+  }
+  buffer_.clear();
+  sent_ = 0;
+  return true;
+}
+
+void OutputStep::fail_with(int error) {
+  broken_ = true;
+  add(failed_, in_buffer_);
+  pending_.store(0, std::memory_order_release);
+  in_buffer_ = 0;
+  buffer_.clear();
+  sent_ = 0;
+  if (error == 0) {
+    services_.events->notify();
+  } else if (error == EPIPE && to_stdout_) {
+    services_.events->failed(ExitCode::OutputClosed, "");
+  } else {
+    services_.events->failed(ExitCode::OutputError,
+                             name_ + ": cannot be written: " + strerror(error));
+  }
+}
+
+void OutputStep::abandon() {
+  abandoned_.store(true);
+  services_.engine->wake(*node_);
+}
+
+void OutputStep::close() {
+  if (!channel_.is_open()) return;
+  if (watched_) services_.poller->remove(channel_.descriptor());
+  watched_ = false;
+  if (const int error = channel_.close(); error != 0 && !broken_) {
+    services_.events->failed(ExitCode::OutputError,
+                             name_ + ": cannot be written: " + strerror(error));
+  }
+}
+
+OutputCounts OutputStep::counts() const {
+  OutputCounts counts;
+  counts.pending = pending_.load(std::memory_order_acquire);
+  counts.written = written_.load(std::memory_order_acquire);
+  counts.failed = failed_.load(std::memory_order_acquire);
+  counts.delivered = counts.written + counts.failed + counts.pending;
+  counts.bytes = bytes_.load(std::memory_order_relaxed);
+  counts.non_finite = non_finite_.load(std::memory_order_relaxed);
+  return counts;
+}
+
+}  // namespace ringkernel::launcher

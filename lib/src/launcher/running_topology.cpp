@@ -1,0 +1,354 @@
+#include "launcher/running_topology.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "handlers/load.hpp"
+#include "launcher/drain.hpp"
+#include "launcher/generated_input.hpp"
+#include "launcher/handler_specs.hpp"
+#include "launcher/request_desk.hpp"
+#include "launcher/run_graph.hpp"
+#include "launcher/run_status.hpp"
+
+namespace ringkernel::launcher {
+namespace {
+
+using std::chrono::steady_clock;
+
+double seconds_since(steady_clock::time_point then) {
+  return std::chrono::duration<double>(steady_clock::now() - then).count();
+}
+
+// A client's feed, and what only the run can answer.
+class RunFeed final : public Feed {
+ public:
+  RunFeed(std::shared_ptr<ClientFeed> feed, const runtime::Engine& engine)
+      : feed_(std::move(feed)), engine_(engine) {}
+  ~RunFeed() override {
+    feed_->finish(false);
+    feed_->forget_client();
+  }
+  size_t offer(std::span<const std::byte> bytes) override { return feed_->offer(bytes); }
+  void finish(bool complete) override { feed_->finish(complete); }
+  bool closed() const override { return feed_->closed(); }
+  bool parsed() const override { return feed_->parsed(); }
+  bool handled() override { return feed_->parsed() && engine_.quiescent(); }
+  FeedCounts counts() const override { return feed_->counts(); }
+  std::vector<BadLine> bad_lines() const override { return feed_->bad_lines(); }
+
+ private:
+  const std::shared_ptr<ClientFeed> feed_;
+  const runtime::Engine& engine_;
+};
+
+StartError not_loaded(Error error) {
+  ExitCode code = ExitCode::Invalid;
+  if (error.code == ErrorCode::CompilerNotFound) code = ExitCode::Unavailable;
+  if (error.code == ErrorCode::IoError) code = ExitCode::Unavailable;
+  if (error.code == ErrorCode::CompilationError) {
+    error.message =
+        "the handler of kernel '" + error.where + "' does not compile\n" + error.message;
+    error.where.clear();
+  }
+  return {code, std::move(error)};
+}
+
+Result<std::vector<const HandlerModule*>> compiled_handlers(const topology::Topology& topology) {
+  auto loaded = handlers::load_handlers(handler_specs(topology));
+  if (!loaded) return tl::unexpected(loaded.error());
+  std::vector<const HandlerModule*> modules;
+  for (const handlers::LoadedHandler& handler : *loaded) modules.push_back(handler.module);
+  return modules;
+}
+
+}  // namespace
+
+struct RunningTopology::Impl {
+  Impl(const topology::Topology& model, RunSettings run_settings)
+      : topology(model), settings(std::move(run_settings)), desk(graph, topology) {
+    name = settings.name.empty() ? topology.name : settings.name;
+    dead_letter_file = !settings.dead_letters.empty()        ? settings.dead_letters
+                       : !topology.dead_letters_file.empty() ? topology.dead_letters_file
+                                                             : name + ".dead.jsonl";
+  }
+
+  const topology::Topology topology;
+  const RunSettings settings;
+  std::string name;
+  std::string dead_letter_file;
+  RunGraph graph;
+  RequestDesk desk;
+
+  const steady_clock::time_point begun = steady_clock::now();
+  steady_clock::time_point ready;
+  double start_s = 0;
+  std::atomic<double> run_s{0};  // set at the end
+  std::atomic<Phase> phase{Phase::Starting};
+  std::atomic<bool> stop_asked{false};
+  std::atomic<bool> interrupted{false};
+  std::atomic<bool> hurried{false};
+  std::atomic<bool> stuck{false};
+
+  tl::expected<void, StartError> check_backends() const;
+  bool over() const;
+  bool waits_for_inputs() const;
+  ExitCode end();
+  bool too_many_failed(const RunTotals& totals) const;
+  Result<const RunGraph::Input*> input_for_bytes(const std::string& input) const;
+};
+
+tl::expected<void, StartError> RunningTopology::Impl::check_backends() const {
+  const char* wish = std::getenv("RINGK_BACKEND");
+  const std::string wanted = wish == nullptr ? "" : wish;
+  if (!wanted.empty() && wanted != "auto" && wanted != "cpu" && wanted != "cuda")
+    return tl::unexpected(StartError{
+        ExitCode::Usage, {ErrorCode::InvalidConfig, "RINGK_BACKEND is auto, cpu or cuda", wanted}});
+  for (const topology::Kernel& kernel : topology.kernels) {
+    const bool asks =
+        kernel.backend == Backend::Cuda || (kernel.backend == Backend::Auto && wanted == "cuda");
+    if (asks)
+      return tl::unexpected(StartError{ExitCode::Unavailable,
+                                       {ErrorCode::BackendUnavailable,
+                                        "kernel '" + kernel.name +
+                                            "': backend cuda is not available on this machine; "
+                                            "'backend: auto' takes the CPU where it is not",
+                                        ""}});
+  }
+  return {};
+}
+
+RunningTopology::RunningTopology(const topology::Topology& topology, RunSettings settings)
+    : impl_(std::make_unique<Impl>(topology, std::move(settings))) {}
+RunningTopology::~RunningTopology() = default;
+
+tl::expected<void, StartError> RunningTopology::start() {
+  Impl& run = *impl_;
+  if (auto checked = run.check_backends(); !checked) return checked;
+  auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
+                                            : compiled_handlers(run.topology);
+  if (!modules) return tl::unexpected(not_loaded(modules.error()));
+  auto built =
+      run.graph.build(run.topology, run.settings, *modules, run.name, run.dead_letter_file);
+  if (!built) return built;
+  if (auto started = run.graph.engine->start(); !started)
+    return tl::unexpected(StartError{ExitCode::Unavailable, started.error()});
+  for (const auto& input : run.graph.inputs) {
+    if (input.timer != nullptr) input.timer->begin();
+    run.graph.engine->wake(*input.node);
+  }
+  run.ready = steady_clock::now();
+  run.start_s = seconds_since(run.begun);
+  run.phase.store(Phase::Ready);
+  return {};
+}
+
+// Something that may end by itself: else the run goes on until it is stopped.
+bool RunningTopology::Impl::waits_for_inputs() const {
+  if (settings.service || topology.run.until.kind == topology::Until::Kind::Forever) return false;
+  const bool finite = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                  [](const RunGraph::Input& input) { return input.finite; });
+  const bool sources = std::any_of(graph.kernels.begin(), graph.kernels.end(),
+                                   [](const auto& kernel) { return kernel.module->has_poll; });
+  return finite || sources;
+}
+
+bool RunningTopology::Impl::over() const {
+  if (stop_asked.load() || graph.events.has_failed() || graph.events.was_reached()) return true;
+  if (!waits_for_inputs() || graph.events.open_inputs() > 0) return false;
+  const bool sources = std::any_of(graph.kernels.begin(), graph.kernels.end(),
+                                   [](const auto& kernel) { return kernel.module->has_poll; });
+  return !sources || graph.engine->quiescent();
+}
+
+ExitCode RunningTopology::run() {
+  Impl& run = *impl_;
+  run.graph.events.wait_until(std::chrono::milliseconds(5), [&] { return run.over(); });
+  run.phase.store(Phase::Draining);
+  const ExitCode code = run.end();
+  run.run_s.store(seconds_since(run.ready));
+  run.phase.store(Phase::Stopped);
+  return code;
+}
+
+bool RunningTopology::Impl::too_many_failed(const RunTotals& totals) const {
+  const uint64_t failed = totals.bad + totals.failed;
+  if (topology.run.max_failed_percent) {
+    const auto of = static_cast<double>(totals.lines > 0 ? totals.lines : totals.handled);
+    return static_cast<double>(failed) > of * *topology.run.max_failed_percent / 100;
+  }
+  return failed > topology.run.max_failed;
+}
+
+ExitCode RunningTopology::Impl::end() {
+  // What ended before its inputs did has a limit; the end of the inputs has none.
+  const bool early = stop_asked.load() || graph.events.has_failed() || graph.events.was_reached();
+  std::optional<std::chrono::nanoseconds> limit;
+  if (early) limit = topology.run.on_signal_drain;
+  const Drain::Result drained = Drain(graph, topology, limit, hurried).run(early);
+  ExitCode code = ExitCode::Ok;
+  if (drained != Drain::Result::Complete) {
+    graph.events.failed(ExitCode::Failed,
+                        drained == Drain::Result::Stuck
+                            ? "a handler did not return in time; what it had in hand is lost"
+                            : "the time to drain was over; what was left is in the dead letters");
+  }
+  stuck.store(drained == Drain::Result::Stuck);
+  if (!stuck.load()) {
+    for (const auto& output : graph.outputs)
+      graph.engine->run_on(*output.node, [&](Block&) { output.step->close(); });
+    graph.dead_letters->close();
+  }
+  if (interrupted.load()) code = first_of(code, ExitCode::Interrupted);
+  if (too_many_failed(totals_of(graph))) code = first_of(code, ExitCode::Failed);
+  return first_of(code, graph.events.code());
+}
+
+void RunningTopology::stop(Cause cause) {
+  if (cause == Cause::Interrupt) impl_->interrupted.store(true);
+  impl_->stop_asked.store(true);
+  impl_->graph.events.notify();
+}
+
+void RunningTopology::hurry() {
+  impl_->hurried.store(true);
+  impl_->graph.events.notify();
+}
+
+bool RunningTopology::stuck() const { return impl_->stuck.load(); }
+
+std::string RunningTopology::ready_line() const {
+  const std::string kernels = kernels_line(impl_->graph);
+  return "ready in " + duration_text(impl_->start_s) +
+         (kernels.empty() ? "" : " (" + kernels + ")");
+}
+
+std::string RunningTopology::summary_line() const {
+  const double run_s = impl_->run_s.load();
+  return "done in " + duration_text(run_s) + ": " + launcher::summary_line(impl_->graph);
+}
+
+std::string RunningTopology::progress_line() const { return launcher::summary_line(impl_->graph); }
+
+std::vector<std::string> RunningTopology::complaints() const {
+  return impl_->graph.events.complaints();
+}
+const std::string& RunningTopology::name() const { return impl_->name; }
+const std::string& RunningTopology::dead_letters() const { return impl_->dead_letter_file; }
+ControlTarget::Phase RunningTopology::phase() const { return impl_->phase.load(); }
+
+std::string RunningTopology::status_json() const {
+  constexpr const char* kPhases[] = {"starting", "ready", "draining", "stopped"};
+  const Phase now = phase();
+  RunFacts facts{impl_->name, kPhases[static_cast<size_t>(now)], 0};
+  if (now == Phase::Starting)
+    return fmt::format(
+        R"({{"schema":"ringk.status/1","name":"{}","state":"starting","uptime_s":0,"balanced":true,)"
+        R"("inputs":[],"kernels":[],"edges":[],"outputs":[],"totals":{{}}}})",
+        facts.name);
+  facts.uptime_s = now == Phase::Stopped ? impl_->run_s.load() : seconds_since(impl_->ready);
+  return launcher::status_json(impl_->graph, facts);
+}
+
+Result<const RunGraph::Input*> RunningTopology::Impl::input_for_bytes(
+    const std::string& input) const {
+  const RunGraph::Input* found = nullptr;
+  if (!input.empty()) {
+    found = graph.input(input);
+    if (found == nullptr)
+      return fail(ErrorCode::NotFound, "there is no input '" + input + "'", name);
+  } else {
+    for (const auto& candidate : graph.inputs) {
+      if (candidate.stream == nullptr) continue;
+      if (found != nullptr)
+        return fail(ErrorCode::NotFound,
+                    "it has several inputs: name one, as in " + name + "/" + found->input->name);
+      found = &candidate;
+    }
+    if (found == nullptr)
+      return fail(ErrorCode::NotFound, "it has no input that takes lines", name);
+  }
+  return found;
+}
+
+Result<std::unique_ptr<Feed>> RunningTopology::open_feed(const std::string& input,
+                                                         std::function<void()> on_change) {
+  if (phase() == Phase::Starting) return fail(ErrorCode::Closed, "it is still starting", name());
+  auto found = impl_->input_for_bytes(input);
+  if (!found) return tl::unexpected(found.error());
+  if ((*found)->stream == nullptr)
+    return fail(ErrorCode::InvalidConfig, "input '" + (*found)->input->name + "' takes no lines");
+  auto feed = (*found)->stream->open_feed(std::move(on_change));
+  if (!feed) return tl::unexpected(feed.error());
+  return std::make_unique<RunFeed>(std::move(*feed), *impl_->graph.engine);
+}
+
+Result<void> RunningTopology::request(const std::string& input, std::string_view line,
+                                      std::chrono::nanoseconds timeout,
+                                      std::function<void(Reply)> done) {
+  if (phase() != Phase::Ready) return fail(ErrorCode::Closed, "it takes nothing more", name());
+  auto found = impl_->input_for_bytes(input);
+  if (!found) return tl::unexpected(found.error());
+  return impl_->desk.request(**found, line, timeout, std::move(done));
+}
+
+ControlTarget::Idle RunningTopology::idle() {
+  RunGraph& graph = impl_->graph;
+  if (phase() == Phase::Starting) return {};
+  for (const auto& kernel : graph.kernels) {
+    const KernelState state = kernel.node->state();
+    if (state == KernelState::Active || state == KernelState::Terminated) continue;
+    uint64_t waiting = 0;
+    for (const runtime::Edge* edge : graph.engine->edges())
+      if (&edge->to() == kernel.node) waiting += edge->counts().depth;
+    if (waiting > 0)
+      return {false, fmt::format("kernel '{}' is suspended and has {} messages waiting",
+                                 kernel.kernel->name, waiting)};
+  }
+  // Inputs first: what one of them gives up shows in the engine afterwards.
+  for (const auto& input : graph.inputs)
+    if (!input.step->idle()) return {};
+  if (!graph.engine->quiescent()) return {};
+  for (const auto& output : graph.outputs)
+    if (!output.step->idle()) return {};
+  return {graph.dead_letter_step->resting.load() && graph.dead_letters->written(), ""};
+}
+
+Result<void> RunningTopology::suspend(const std::string& kernel) {
+  return change_kernels(kernel, true);
+}
+
+Result<void> RunningTopology::resume(const std::string& kernel) {
+  return change_kernels(kernel, false);
+}
+
+Result<void> RunningTopology::change_kernels(const std::string& kernel, bool suspends) {
+  if (phase() != Phase::Ready) return fail(ErrorCode::Closed, "it is not ready", name());
+  runtime::Engine& engine = *impl_->graph.engine;
+  if (!kernel.empty()) {
+    const RunGraph::Kernel* found = impl_->graph.kernel(kernel);
+    if (found == nullptr)
+      return fail(ErrorCode::KernelNotFound, "there is no kernel '" + kernel + "'", name());
+    return suspends ? engine.deactivate(*found->node) : engine.activate(*found->node);
+  }
+  for (const auto& each : impl_->graph.kernels) {
+    const KernelState state = each.node->state();
+    if (suspends ? !can_deactivate(state) : !can_activate(state)) continue;
+    auto done = suspends ? engine.deactivate(*each.node) : engine.activate(*each.node);
+    if (!done) return done;
+  }
+  return {};
+}
+
+Result<void> RunningTopology::terminate(const std::string& kernel,
+                                        std::optional<std::chrono::nanoseconds> limit) {
+  const RunGraph::Kernel* found = impl_->graph.kernel(kernel);
+  if (phase() == Phase::Starting || found == nullptr)
+    return fail(ErrorCode::KernelNotFound, "there is no kernel '" + kernel + "'", name());
+  return impl_->graph.engine->terminate(*found->node, limit);
+}
+
+}  // namespace ringkernel::launcher
