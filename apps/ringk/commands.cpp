@@ -6,6 +6,11 @@ namespace ringk {
 
 std::span<const Command> commands() {
   static constexpr std::array kCommands = {
+      Command{"Author", "check", "validate topologies; show the effective one, the editor schema",
+              declare_check},
+      Command{"Author", "test", "run the tests written in a topology", declare_test},
+      Command{"Run", "launch", "run a topology: stdin and files in, stdout and files out",
+              declare_launch},
       Command{"Run", "send", "pipe messages into a running topology", declare_send},
       Command{"Run", "suspend", "deactivate a kernel, or all of them", declare_suspend},
       Command{"Run", "resume", "activate a kernel, or all of them", declare_resume},
