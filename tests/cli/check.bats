@@ -15,7 +15,7 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   topologies
   sed 's/    accepts: /    acepts: /; s/copy.out: copies/copy.uot: copies/' "$T/copy.yaml" >bad.yaml
   run_ringk 78 check bad.yaml "$T/quote.yaml"
-  has "$output" "bad.yaml:9:5: error: unknown key 'acepts'"
+  has "$output" "bad.yaml:10:5: error: unknown key 'acepts'"
   has "$output" "did you mean 'accepts'?"
   has "$output" "^~~~~"
   run_ringk 78 check --json bad.yaml

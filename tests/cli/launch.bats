@@ -74,6 +74,7 @@ ids() { printf '{"id":%s}\n' "$@"; }
   run_shell 0 'ringk launch $T/picky.yaml <in'
   same "stdout" 14 "$(jq -r .id <<<"$output")"
   [[ $output != *printed* ]]
+  has "$stderr" "printed by the handler"
 }
 
 @test "a handler that crashes is 70, and is named" {

@@ -79,8 +79,9 @@ output_of() { echo "$XDG_STATE_HOME/ringk/$1/stdout"; }
 @test "messages on the command line are sent and standard input is left alone" {
   topologies
   start copy "$T/copy.yaml"
-  run_shell 0 'sleep 100 | { ringk send copy/lines "{\"id\":1}" "{ \"id\":
-2 }"; code=$?; kill $(jobs -p); exit $code; }' || true
+  mkfifo never  # opened for reading and writing: neither bytes nor an end ever come
+  run_shell 0 'ringk send copy/lines "{\"id\":1}" "{ \"id\":
+2 }" <>never'
   run_shell 0 'printf "left\n" | { ringk send copy/lines "{\"id\":3}" 2>/dev/null; cat; }'
   same "stdin" left "$output"
   run_ringk 0 status copy --wait idle --timeout 60s

@@ -12,7 +12,7 @@ for i in range(int(sys.argv[1])):
   own_tests raw
   vectors 1000 > vectors.bin
   run_shell 0 "ringk launch raw.yaml < vectors.bin > lengths.bin"
-  python3 - <<'E2'
+  python3 - <<'END'
 import struct
 found = list(struct.iter_unpack("=Qd", open("lengths.bin", "rb").read()))
 assert found == [(i, 25.0 * i * i + 0.25) for i in range(1000)], found[:3]

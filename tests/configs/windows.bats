@@ -19,9 +19,9 @@ load helper
 @test "a tick closes the window of every sensor" {
   topology windows
   start windows windows.yaml --set inputs.ticks.every=1h --out sums=sums.jsonl
-  run_shell 0 "ringk send --wait windows/readings '{\"sensor\":1,\"value\":1}' '{\"sensor\":2,\"value\":2}'"
-  run_ringk 0 send --wait windows/ticks '{}'
-  run_ringk 0 send --wait windows/readings '{"sensor":2,"value":5}'
+  run_shell 0 "ringk send --wait handled windows/readings '{\"sensor\":1,\"value\":1}' '{\"sensor\":2,\"value\":2}'"
+  run_ringk 0 send --wait handled windows/ticks '{}'
+  run_ringk 0 send --wait handled windows/readings '{"sensor":2,"value":5}'
   run_ringk 0 stop windows
   same_lines - sums.jsonl <<'END'
 {"sensor":1,"window":0,"readings":1,"sum":1}

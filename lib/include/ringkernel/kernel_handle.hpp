@@ -85,12 +85,12 @@ class RK_API KernelHandle {
   template <class R, class M>
   Result<R> call(const M& message, Duration timeout = kDefaultTimeout) const {
     auto reply = call_envelope(Envelope::of(message), timeout);
-    if (!reply) return tl::unexpected(reply.error());
-    reply->fingerprint =
-        reply->payload.size() == sizeof(R) && reply->type == MessageTraits<R>::kName
-            ? MessageTraits<R>::kFingerprint
-            : 0;
-    return reply->template as<R>();
+    return reply.and_then([](Envelope& answer) -> Result<R> {
+      const bool is_one =
+          answer.payload.size() == sizeof(R) && answer.type == MessageTraits<R>::kName;
+      answer.fingerprint = is_one ? MessageTraits<R>::kFingerprint : 0;
+      return answer.template as<R>();
+    });
   }
   Result<Envelope> call_envelope(const Envelope& request, Duration timeout = kDefaultTimeout) const;
 

@@ -29,7 +29,7 @@ ValuesInput::ValuesInput(const topology::Input& input, const InputServices& serv
       values_(all_padded(input.values)),
       sizes_(sizes_of(input.values)) {}
 
-bool ValuesInput::fetch(Record& record) {
+bool ValuesInput::fetch_own(Record& record) {
   if (next_ == values_.size() || stopping()) return false;
   record = {Record::Kind::Whole, std::string_view(values_[next_]).substr(0, sizes_[next_]),
             next_ + 1};
@@ -37,8 +37,9 @@ bool ValuesInput::fetch(Record& record) {
   return true;
 }
 
-void ValuesInput::rested() {
+size_t ValuesInput::rest_own() {
   if (next_ == values_.size()) ended();
+  return 0;
 }
 
 TimerInput::TimerInput(const topology::Input& input, const InputServices& services)
@@ -74,7 +75,7 @@ void TimerInput::begin() {
   timerfd_settime(timer_, 0, &interval, nullptr);
 }
 
-bool TimerInput::fetch(Record& record) {
+bool TimerInput::fetch_own(Record& record) {
   if (stopping() || (count_ && ticks_ == *count_)) return false;
   if (due_ == 0) {
     uint64_t expired = 0;
@@ -89,8 +90,9 @@ bool TimerInput::fetch(Record& record) {
   return true;
 }
 
-void TimerInput::rested() {
+size_t TimerInput::rest_own() {
   if (count_ && ticks_ == *count_) ended();
+  return 0;
 }
 
 }  // namespace ringkernel::launcher

@@ -15,8 +15,8 @@ class ValuesInput final : public InputStep {
   ValuesInput(const topology::Input& input, const InputServices& services);
 
  protected:
-  bool fetch(Record& record) override;
-  void rested() override;
+  bool fetch_own(Record& record) override;
+  size_t rest_own() override;
 
  private:
   const std::vector<std::string> values_;  // each with the reader's padding behind it
@@ -36,8 +36,8 @@ class TimerInput final : public InputStep {
   void begin();
 
  protected:
-  bool fetch(Record& record) override;
-  void rested() override;
+  bool fetch_own(Record& record) override;
+  size_t rest_own() override;
 
  private:
   const std::string value_;  // with the reader's padding behind it

@@ -39,6 +39,32 @@ void InputStep::ended() {
   if (std::exchange(awaited_, false)) services_.events->input_ended();
 }
 
+Result<std::shared_ptr<ClientFeed>> InputStep::open_feed(std::function<void()> on_change) {
+  auto feed = std::make_shared<ClientFeed>(
+      parser_.make_splitter(), [this] { wake(); }, std::move(on_change));
+  if (!feeds_.add(feed)) return fail(ErrorCode::Closed, "the input takes nothing more", name_);
+  return feed;
+}
+
+void InputStep::begin_batch() {
+  feeds_.refresh();
+  turn_ = turn_ + 1 > feeds_.size() ? 0 : turn_ + 1;
+}
+
+bool InputStep::fetch(Record& record) {
+  const size_t sources = feeds_.size() + 1;
+  for (size_t i = 0; i < sources; ++i) {
+    source_ = turn_;
+    if (source_ == 0 ? fetch_own(record) : feeds_[source_ - 1].fetch(record)) return true;
+    turn_ = turn_ + 1 == sources ? 0 : turn_ + 1;
+  }
+  return false;
+}
+
+void InputStep::settled(const Record& record, const schema::LineError* error) {
+  if (source_ > 0) feeds_[source_ - 1].settled(record, error);
+}
+
 void InputStep::measure(const Block& block) {
   batch_ = kBatch;
   for (uint32_t p = 0; p < block.port_count; ++p) {
@@ -83,7 +109,8 @@ StepStatus InputStep::step(Block& block) {
 StepStatus InputStep::rest(Block& block, bool was_stopping) {
   // What a full shared inbox did not take.
   if (block.staged && !runtime::ensure_room(block, 1)) return StepStatus::Blocked;
-  rested();
+  own_bytes_.store(rest_own());
+  if (feeds_.rested()) turn_ = 0;
   busy_.store(false, std::memory_order_release);
   if ((was_stopping || halted()) && !drained_.exchange(true)) {
     ended();
@@ -139,7 +166,7 @@ void InputStep::report(const Record& record, const schema::LineError& error, std
 }
 
 void InputStep::stop() {
-  close_source();
+  feeds_.close();
   stopping_.store(true, std::memory_order_release);
   wake();
 }

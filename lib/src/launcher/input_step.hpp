@@ -1,12 +1,14 @@
-// The step of an input: takes records from its source, makes messages of them, emits those in
-// batches. A record that is no message becomes a bad line.
+// The step of an input: takes records from its own source and from clients, in turns, makes
+// messages of them, emits those in batches. A record that is no message becomes a bad line.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "launcher/client_feeds.hpp"
 #include "launcher/dead_letter_file.hpp"
 #include "launcher/message_parser.hpp"
 #include "launcher/poller.hpp"
@@ -43,11 +45,14 @@ class InputStep : public runtime::HostStep {
 
   StepStatus step(Block& block) final;
 
-  // Takes nothing more from its source; what has been taken still becomes messages.
+  // Closed: the input is being stopped.
+  Result<std::shared_ptr<ClientFeed>> open_feed(std::function<void()> on_change);
+
+  // Takes nothing more; what has been taken still becomes messages.
   void stop();
   // After stop(): nothing is left.
   bool drained() const { return drained_.load(); }
-  virtual bool idle() const { return !busy_.load(); }
+  bool idle() const { return !busy_.load() && own_bytes_.load() == 0 && !feeds_.hold_bytes(); }
 
   // A bad line that did not come through step(): of a request.
   void refuse(const Record& record, const schema::LineError& error);
@@ -57,15 +62,11 @@ class InputStep : public runtime::HostStep {
   MessageParser& parser() { return parser_; }
 
  protected:
-  // The next record, or false: then whatever brings more wakes the node.
-  virtual bool fetch(Record& record) = 0;
-  // What became of the record that fetch() gave; `error` null: accepted.
-  virtual void settled(const Record& /*record*/, const schema::LineError* /*error*/) {}
-  // All records so far are emitted. Called by the step before it rests.
-  virtual void rested() {}
-  virtual void begin_batch() {}
-  // Nothing more is to be taken. Any thread, before stopping().
-  virtual void close_source() {}
+  // The next record of the own source, or false: then whatever brings more wakes the node.
+  virtual bool fetch_own(Record& record) = 0;
+  // All records of the own source so far are emitted. Returns how many bytes it holds that are no
+  // records yet. Called by the step before it rests.
+  virtual size_t rest_own() = 0;
 
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   bool halted() const { return halted_.load(std::memory_order_relaxed); }
@@ -75,6 +76,9 @@ class InputStep : public runtime::HostStep {
   const InputServices& services() const { return services_; }
 
  private:
+  void begin_batch();
+  bool fetch(Record& record);
+  void settled(const Record& record, const schema::LineError* error);
   void measure(const Block& block);
   void take(Block& block, const Record& record);
   void report(const Record& record, const schema::LineError& error, std::string& envelope);
@@ -90,11 +94,16 @@ class InputStep : public runtime::HostStep {
   uint32_t batch_ = 0;            // messages that are made room for at once; 0: not measured yet
   std::vector<uint64_t> copies_;  // by type
   std::string envelope_;
+  ClientFeeds feeds_;
+  // Sources: 0 is the own one, then the feeds.
+  size_t turn_ = 0;
+  size_t source_ = 0;  // of the record in hand
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> halted_{false};  // a bad line ended it
   std::atomic<bool> drained_{false};
   std::atomic<bool> busy_{true};
+  std::atomic<size_t> own_bytes_{0};  // read by the own source, no messages yet
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> bad_{0};
   std::atomic<uint64_t> offers_{0};

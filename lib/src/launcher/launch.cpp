@@ -1,11 +1,14 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -31,19 +34,26 @@ using launcher::RunSettings;
 using launcher::ServiceName;
 
 // Standard output on a descriptor of the run's own; what else prints there goes to standard error.
+// A service has no standard output: it keeps nothing of its caller's open.
 class PrivateOutput {
  public:
-  PrivateOutput() : own_(dup(STDOUT_FILENO)) {
-    if (own_ >= 0) dup2(STDERR_FILENO, STDOUT_FILENO);
+  explicit PrivateOutput(bool service)
+      : own_(service ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
+    fflush(stdout);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
   }
   ~PrivateOutput() {
+    // What handlers printed goes where it was meant to go, too.
+    std::cout.flush();
+    fflush(stdout);
     if (own_ < 0) return;
     dup2(own_, STDOUT_FILENO);
     close(own_);
   }
   PrivateOutput(const PrivateOutput&) = delete;
   PrivateOutput& operator=(const PrivateOutput&) = delete;
-  int descriptor() const { return own_ >= 0 ? own_ : STDOUT_FILENO; }
+  // -1: there is none.
+  int descriptor() const { return own_; }
 
  private:
   const int own_;
@@ -110,7 +120,7 @@ class Launch {
       : topology_(topology), request_(request) {}
 
   ExitCode run() {
-    const PrivateOutput output;
+    const PrivateOutput output(request_.service);
     if (auto named = take_name(); !named) return named.error();
     if (auto made = settings(output.descriptor()); !made) return made.error();
     return run_as(*name_);

@@ -116,10 +116,9 @@ Started Builder::add_input(const topology::Input& input) {
     if (!channel) return tl::unexpected(channel.error());
     const bool follows = input.follow && !redirected;
     added.finite = channel->is_open() && !follows;
-    auto stream = std::make_unique<StreamInput>(input, graph_.input_services, std::move(*channel),
-                                                follows ? input.path : "");
-    added.stream = stream.get();
-    step = std::move(stream);
+    added.reads = true;
+    step = std::make_unique<StreamInput>(input, graph_.input_services, std::move(*channel),
+                                         follows ? input.path : "");
   }
   added.step = step.get();
   std::vector<MessageInfo> types;

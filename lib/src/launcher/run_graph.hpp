@@ -29,7 +29,7 @@ struct RunGraph {
     const topology::Input* input = nullptr;
     runtime::Node* node = nullptr;
     InputStep* step = nullptr;
-    StreamInput* stream = nullptr;  // of those that take bytes
+    bool reads = false;  // stdin or a file, or would if clients did not feed it
     TimerInput* timer = nullptr;
     bool finite = false;  // the run may wait for its end
   };

@@ -98,7 +98,7 @@ struct RunningTopology::Impl {
   bool waits_for_inputs() const;
   ExitCode end();
   bool too_many_failed(const RunTotals& totals) const;
-  Result<const RunGraph::Input*> input_for_bytes(const std::string& input) const;
+  Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
 
 tl::expected<void, StartError> RunningTopology::Impl::check_backends() const {
@@ -253,8 +253,7 @@ std::string RunningTopology::status_json() const {
   return launcher::status_json(impl_->graph, facts);
 }
 
-Result<const RunGraph::Input*> RunningTopology::Impl::input_for_bytes(
-    const std::string& input) const {
+Result<const RunGraph::Input*> RunningTopology::Impl::input_named(const std::string& input) const {
   const RunGraph::Input* found = nullptr;
   if (!input.empty()) {
     found = graph.input(input);
@@ -262,14 +261,14 @@ Result<const RunGraph::Input*> RunningTopology::Impl::input_for_bytes(
       return fail(ErrorCode::NotFound, "there is no input '" + input + "'", name);
   } else {
     for (const auto& candidate : graph.inputs) {
-      if (candidate.stream == nullptr) continue;
+      if (!candidate.reads) continue;
       if (found != nullptr)
         return fail(ErrorCode::NotFound,
                     "it has several inputs: name one, as in " + name + "/" + found->input->name);
       found = &candidate;
     }
     if (found == nullptr)
-      return fail(ErrorCode::NotFound, "it has no input that takes lines", name);
+      return fail(ErrorCode::NotFound, "it has no input that reads lines: name one", name);
   }
   return found;
 }
@@ -277,11 +276,9 @@ Result<const RunGraph::Input*> RunningTopology::Impl::input_for_bytes(
 Result<std::unique_ptr<Feed>> RunningTopology::open_feed(const std::string& input,
                                                          std::function<void()> on_change) {
   if (phase() == Phase::Starting) return fail(ErrorCode::Closed, "it is still starting", name());
-  auto found = impl_->input_for_bytes(input);
+  auto found = impl_->input_named(input);
   if (!found) return tl::unexpected(found.error());
-  if ((*found)->stream == nullptr)
-    return fail(ErrorCode::InvalidConfig, "input '" + (*found)->input->name + "' takes no lines");
-  auto feed = (*found)->stream->open_feed(std::move(on_change));
+  auto feed = (*found)->step->open_feed(std::move(on_change));
   if (!feed) return tl::unexpected(feed.error());
   return std::make_unique<RunFeed>(std::move(*feed), *impl_->graph.engine);
 }
@@ -290,7 +287,7 @@ Result<void> RunningTopology::request(const std::string& input, std::string_view
                                       std::chrono::nanoseconds timeout,
                                       std::function<void(Reply)> done) {
   if (phase() != Phase::Ready) return fail(ErrorCode::Closed, "it takes nothing more", name());
-  auto found = impl_->input_for_bytes(input);
+  auto found = impl_->input_named(input);
   if (!found) return tl::unexpected(found.error());
   return impl_->desk.request(**found, line, timeout, std::move(done));
 }

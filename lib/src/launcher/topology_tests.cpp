@@ -143,7 +143,7 @@ class TestRun {
     settings.threads = request_.threads;
     settings.load_handlers = load_;
     settings.capture = [arrivals = arrivals_](std::string_view output, std::string_view,
-                                               std::string_view json) {
+                                              std::string_view json) {
       arrivals->add(output, json);
     };
     settings.capture_dead_letters = [arrivals = arrivals_](std::string_view letter) {

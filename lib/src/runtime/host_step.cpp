@@ -55,6 +55,7 @@ void emit(Block& b, const InputMessage& message) {
     } else if (outcome == Offer::Failed) {
       MessageHeader header{};
       fill_header(b, header, port.message_type, emission);
+      // Where there is no room for one more, the letters before it tell of the same message.
       bury_copy(b, e, header, message.payload, port.payload_size, reason);
     }
   };

@@ -290,6 +290,10 @@ class Context {
     MessageHeader* slot = offer_slot(b_, e, target, emission.priority, outcome, reason);
     if (RK_LIKELY(slot != nullptr)) {
       write(*slot, port, message, emission);
+    } else if (reason == Reason::QueueFull && e.on_full == OnFull::Fail) {
+      // All or nothing. Only a copy for a shared inbox may still find it full at the flush: another
+      // sender came first, and the copy is a dead letter.
+      set_failed(reason, nullptr);
     } else {
       if (emission.correlation_id != 0)
         refused_ = reason == Reason::None ? Reason::QueueFull : reason;
@@ -297,11 +301,12 @@ class Context {
         MessageHeader header{};
         fill_header(b_, header, port.message_type, emission);
         if constexpr (is_same_type<M, Opaque>) {
-          bury_copy(b_, e, header, &message, port.payload_size, reason);
+          if (!bury_copy(b_, e, header, &message, port.payload_size, reason))
+            set_failed(reason, nullptr);
         } else {
           M copy = message;
           MessageTraits<M>::clear_padding(copy);
-          bury_copy(b_, e, header, &copy, sizeof copy, reason);
+          if (!bury_copy(b_, e, header, &copy, sizeof copy, reason)) set_failed(reason, nullptr);
         }
       }
     }

@@ -138,12 +138,14 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
   if (RK_UNLIKELY(e.closed)) {
     outcome = Offer::Failed;
     reason = Reason::ReceiverTerminated;
-  } else if (e.kind == RingKind::Mpmc) {
+  } else if (e.kind == RingKind::Mpmc && (e.on_full != OnFull::Fail ||
+                                          link.mpmc.depth() + e.staged < link.mpmc.ring.capacity)) {
     e.staged_link[e.staged] = static_cast<uint32_t>(&link - e.links);
     push_undo(b, Undo::Kind::Staged, &e, &link);
     if (e.in_cycle) ++b.cycle_emitted;
     return e.staged_slot(e.staged++);
-  } else if (RK_LIKELY(e.on_full == OnFull::Wait || link.spsc.room(1) > 0)) {
+  } else if (RK_LIKELY(e.kind == RingKind::Spsc &&
+                       (e.on_full == OnFull::Wait || link.spsc.room(1) > 0))) {
     MessageHeader* slot = link.spsc.append();
     touch(b, link);
     push_undo(b, Undo::Kind::Sent, &e, &link);
@@ -166,12 +168,14 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
   return nullptr;
 }
 
-// Makes the dead letter of a copy that offer_slot() refused, where the policy wants one.
-RK_HD void bury_copy(Block& b, OutEdge& e, const MessageHeader& header, const void* payload,
+// Makes the dead letter of a copy that offer_slot() let fail. False: the message in hand has filled
+// the ring of dead letters with its copies.
+RK_HD bool bury_copy(Block& b, OutEdge& e, const MessageHeader& header, const void* payload,
                      uint32_t size, Reason reason) {
-  if (e.on_full == OnFull::Fail && !e.closed) return;
+  if (b.dead != nullptr && b.dead->spsc.room(1) == 0) return false;
   append_dead_letter(b, header, payload, size, e.edge, reason, nullptr);
   push_undo(b, Undo::Kind::DeadLetter, &e, b.dead);
+  return true;
 }
 
 // Takes back everything the message in hand has emitted.
@@ -325,8 +329,7 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
     } else {
       Reason reason =
           claim == MpmcRing::Claim::Closed ? Reason::ReceiverTerminated : Reason::QueueFull;
-      bool buried = claim == MpmcRing::Claim::Closed || e.on_full == OnFull::DeadLetter;
-      if (buried && b.dead != nullptr && b.dead->spsc.room(1) == 0) {
+      if (b.dead != nullptr && b.dead->spsc.room(1) == 0) {
         --b.finished;  // the dead letters are full: wait for them instead
         if (e.in_cycle) --b.credits_back;
         ask_for_room(b.dead->spsc.ring);
@@ -335,7 +338,7 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
       }
       count(&e.counters->failed, 1);
       complete_request(b, h, Completion::Failed, reason, nullptr);
-      if (buried) append_dead_letter(b, h, payload_of(&h), payload_size, e.edge, reason, nullptr);
+      append_dead_letter(b, h, payload_of(&h), payload_size, e.edge, reason, nullptr);
     }
     ++e.flushed;
   }
