@@ -9,7 +9,7 @@ namespace ringkernel::handlers {
 namespace {
 
 namespace port {
-inline constexpr Port<"out", Opaque> out{};
+inline constexpr Port<"out", Opaque> out{};  // NOLINT(readability-identifier-naming): a port
 }
 
 struct NoKeys {

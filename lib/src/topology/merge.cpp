@@ -24,7 +24,7 @@ void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path)
       if (Value* existing = base.find(key.text)) {
         merge_at(*existing, member, path);
       } else {
-        base.members.emplace_back(key, member);
+        base.members.push_back({key, member});
       }
       path.pop_back();
     }
@@ -79,8 +79,8 @@ void set_path(Value& document, const std::string& path, const std::string& text,
         for (const auto& [key, member] : at->members) keys.push_back(key.text);
         return report("there is no '" + step + "'", did_you_mean(step, keys));
       }
-      at->members.emplace_back(Value::Key{step, place}, Value{});
-      next = &at->members.back().second;
+      at->members.push_back({{step, place}, {}});
+      next = &at->members.back().value;
       next->position = place;
     }
     at = next;

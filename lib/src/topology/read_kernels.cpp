@@ -21,7 +21,7 @@ uint64_t power_of_two(uint64_t n) { return std::bit_ceil(n); }
 void read_handler(Reader& reader, const Value& value, Kernel& kernel) {
   // A misspelt key may well be the handler's.
   bool misspelt = std::any_of(value.members.begin(), value.members.end(), [](const auto& m) {
-    return find_key(Section::Kernel, m.first.text) == nullptr;
+    return find_key(Section::Kernel, m.key.text) == nullptr;
   });
   bool any = value.find("source") || value.find("code") || value.find("builtin");
   if (misspelt && !any) return;
@@ -407,15 +407,15 @@ void read_kernels(Reader& reader) {
     for (const char* way : {"source", "code", "builtin"})
       if (value.find(way) != nullptr)
         std::erase_if(merged.members, [](const auto& m) {
-          return m.first.text == "source" || m.first.text == "code" || m.first.text == "builtin";
+          return m.key.text == "source" || m.key.text == "code" || m.key.text == "builtin";
         });
     merge(merged, value);
     merged.position = value.position;
     // What is wrong in the defaults is said once, there.
     std::erase_if(merged.members,
-                  [](const auto& m) { return find_key(Section::Kernel, m.first.text) == nullptr; });
+                  [](const auto& m) { return find_key(Section::Kernel, m.key.text) == nullptr; });
     for (const auto& member : value.members)
-      if (find_key(Section::Kernel, member.first.text) == nullptr) merged.members.push_back(member);
+      if (find_key(Section::Kernel, member.key.text) == nullptr) merged.members.push_back(member);
     read_kernel(reader, key, merged);
   }
 }

@@ -105,7 +105,7 @@ class Converter {
       Value converted = convert(member.second);
       // A null's mark may be that of the next token.
       if (converted.is_null()) converted.position = position;
-      value.members.emplace_back(Value::Key{key, position}, std::move(converted));
+      value.members.push_back({{key, position}, std::move(converted)});
     }
   }
 

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "topology/diagnostic.hpp"
@@ -18,13 +17,14 @@ struct Value {
     std::string text;
     Position position;
   };
+  struct Member;
 
   Kind kind = Kind::Null;
   Style style = Style::Plain;
   std::string text;  // of a scalar
   Position position;
-  std::vector<Value> items;                    // of a sequence
-  std::vector<std::pair<Key, Value>> members;  // of a map, in order
+  std::vector<Value> items;     // of a sequence
+  std::vector<Member> members;  // of a map, in order
 
   bool is_null() const { return kind == Kind::Null; }
   bool is_scalar() const { return kind == Kind::Scalar; }
@@ -32,6 +32,11 @@ struct Value {
   bool is_map() const { return kind == Kind::Map; }
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
+};
+
+struct Value::Member {
+  Key key;
+  Value value;
 };
 
 // "a map", "a list", "text", "nothing"
