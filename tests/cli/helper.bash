@@ -9,6 +9,7 @@ setup() {
   export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
   export XDG_CACHE_HOME=${RK_CACHE:-$BATS_FILE_TMPDIR/cache}
   export NO_COLOR=1
+  export TSAN_OPTIONS=exitcode=96  # its own default is one of ours
   unset RINGK_RUNTIME_DIR RINGK_STATE_DIR
   mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME" "$XDG_CACHE_HOME" "$BATS_TEST_TMPDIR/work"
   cd "$BATS_TEST_TMPDIR/work"
@@ -28,7 +29,8 @@ ringk() { "$RINGK" "$@"; }
 run_ringk() {
   local code=$1
   shift
-  run --separate-stderr "-$code" "$RINGK" "$@"
+  run --separate-stderr "$RINGK" "$@"
+  expect_code "$code" "ringk $*"
 }
 
 # run_shell CODE 'ringk launch ... < input': the same for a line of shell.
@@ -36,7 +38,15 @@ run_shell() {
   local code=$1
   shift
   export RINGK
-  run --separate-stderr "-$code" bash -c 'ringk() { "$RINGK" "$@"; }; '"$1"
+  run --separate-stderr bash -c 'ringk() { "$RINGK" "$@"; }; '"$1"
+  expect_code "$code" "$1"
+}
+
+expect_code() {  # CODE COMMAND: of the last run; else shows what it wrote
+  [ "$status" = "$1" ] && return
+  printf '%s\nexit code %s, expected %s\n' "$2" "$status" "$1" >&2
+  printf -- '-- stdout\n%s\n-- stderr\n%s\n' "$output" "$stderr" | head -c 20000 >&2
+  return 1
 }
 
 # start NAME ARGS...: ringk launch -d ARGS..., stopped again when the test ends.

@@ -59,57 +59,72 @@ class PrivateOutput {
   const int own_;
 };
 
-// SIGINT and SIGTERM drain; a second one ends the process.
-class Signals {
+// SIGINT and SIGTERM wait for a SignalWatch, in this thread and those it makes; a closed pipe is an
+// error of the write.
+class SignalsHeld {
  public:
-  // Before any other thread of the run, so that none of them takes the signals.
-  Signals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  SignalsHeld() {
+    sigemptyset(&held_);
+    sigaddset(&held_, SIGINT);
+    sigaddset(&held_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &held_, &before_);
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, &pipe_before_);
   }
-  ~Signals() {
-    if (thread_.joinable()) {
-      over_.store(true);
-      pthread_kill(thread_.native_handle(), SIGTERM);
-      thread_.join();
-    }
+  ~SignalsHeld() {
     // A signal that came too late would end the caller.
     const timespec now{};
-    while (sigtimedwait(&set_, nullptr, &now) > 0) {
+    while (sigtimedwait(&held_, nullptr, &now) > 0) {
     }
     sigaction(SIGPIPE, &pipe_before_, nullptr);
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
 
-  void watch(RunningTopology& running, std::function<void(std::string_view)> say) {
-    thread_ = std::thread([this, &running, say = std::move(say)] {
-      for (bool first = true;; first = false) {
-        int signal = 0;
-        if (sigwait(&set_, &signal) != 0) continue;
-        if (over_.load()) return;
-        if (!first) {
-          say("ended before it had drained");
-          _exit(static_cast<int>(signal == SIGINT ? ExitCode::Interrupted : ExitCode::Terminated));
-        }
-        say(signal == SIGINT ? "interrupted; draining (again: end at once)"
-                             : "stopping; draining (again: end at once)");
-        running.stop(signal == SIGINT ? RunningTopology::Cause::Interrupt
-                                      : RunningTopology::Cause::Stop);
-      }
-    });
+  int wait() const {
+    int signal = 0;
+    while (sigwait(&held_, &signal) != 0) {
+    }
+    return signal;
   }
 
  private:
-  sigset_t set_;
+  sigset_t held_;
   sigset_t before_;
   struct sigaction pipe_before_ {};
+};
+
+// A first signal drains the run; a second one ends the process.
+class SignalWatch {
+ public:
+  SignalWatch(const SignalsHeld& signals, RunningTopology& running,
+              std::function<void(std::string_view)> say)
+      : thread_([this, &signals, &running, say = std::move(say)] {
+          for (bool first = true;; first = false) {
+            const int signal = signals.wait();
+            if (over_.load()) return;
+            const bool interrupt = signal == SIGINT;
+            if (!first) {
+              say("ended before it had drained");
+              _exit(static_cast<int>(interrupt ? ExitCode::Interrupted : ExitCode::Terminated));
+            }
+            say(interrupt ? "interrupted; draining (again: end at once)"
+                          : "stopping; draining (again: end at once)");
+            running.stop(interrupt ? RunningTopology::Cause::Interrupt
+                                   : RunningTopology::Cause::Stop);
+          }
+        }) {}
+  ~SignalWatch() {
+    over_.store(true);
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
@@ -215,12 +230,13 @@ bool Launch::write_summary(const RunningTopology& running) {
 }
 
 ExitCode Launch::run_as(ServiceName& name) {
-  Signals signals;
+  const SignalsHeld signals;
   const CrashHandler crash_handler(running_name_);
   CrashHandler::prepare_thread();
   RunningTopology running(topology_, settings_);
   as_.dead_letters = running.dead_letters();
-  signals.watch(running, [this](std::string_view text) { say_of(Voice::Notice, text); });
+  const SignalWatch watch(signals, running,
+                          [this](std::string_view text) { say_of(Voice::Notice, text); });
   auto server = ControlServer::start(std::move(name), running);
   if (!server) return refused(ExitCode::Unavailable, server.error());
   warn_of_terminal();

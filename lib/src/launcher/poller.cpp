@@ -57,7 +57,7 @@ bool Poller::add(int descriptor, For what, std::function<void()> ready) {
   const std::lock_guard lock(mutex_);
   epoll_event event = event_of(descriptor, what, false);
   if (epoll_ctl(poll_, EPOLL_CTL_ADD, descriptor, &event) != 0) return false;
-  watches_[descriptor] = Watch{what, std::move(ready)};
+  watches_[descriptor] = Watch{what, std::move(ready), false};
   return true;
 }
 
@@ -65,6 +65,7 @@ void Poller::arm(int descriptor) {
   const std::lock_guard lock(mutex_);
   const auto found = watches_.find(descriptor);
   if (found == watches_.end()) return;
+  found->second.armed = true;
   epoll_event event = event_of(descriptor, found->second.what, true);
   epoll_ctl(poll_, EPOLL_CTL_MOD, descriptor, &event);
 }
@@ -82,7 +83,9 @@ void Poller::run() {
       const int descriptor = events[static_cast<size_t>(i)].data.fd;
       const std::lock_guard lock(mutex_);
       const auto found = watches_.find(descriptor);
-      if (found != watches_.end()) found->second.ready();
+      // A pipe whose other end is closed is told of at once, before anybody has asked.
+      if (found != watches_.end() && std::exchange(found->second.armed, false))
+        found->second.ready();
     }
   }
 }

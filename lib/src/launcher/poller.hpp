@@ -39,6 +39,7 @@ class Poller {
   struct Watch {
     For what = For::Reading;
     std::function<void()> ready;
+    bool armed = false;
   };
   int poll_ = -1;
   int wake_ = -1;
