@@ -22,31 +22,36 @@ struct Options {
   }
 };
 
+using Rows = std::vector<std::vector<std::string>>;
+
 std::string view(const Listing& listing) {
-  std::vector<std::vector<std::string>> rows;
+  std::vector<Rows> tables;
+  if (listing.builtins) {
+    Rows& rows = tables.emplace_back(Rows{{"BUILTIN", "DESCRIPTION"}});
+    for (const auto& builtin : *listing.builtins)
+      rows.push_back({builtin.name, builtin.description});
+  }
   if (listing.devices) {
-    rows.push_back({"DEVICE", "DESCRIPTION"});
-    for (const auto& device : *listing.devices) {
+    Rows& rows = tables.emplace_back(Rows{{"DEVICE", "DESCRIPTION"}});
+    for (const auto& device : *listing.devices)
       rows.push_back({device.name, device.unavailable.empty()
                                        ? device.description
                                        : "not available: " + device.unavailable});
-    }
   }
-  std::string text = text_table(rows);
   if (listing.topologies) {
-    rows = {{"TOPOLOGY", "STATE", "PID", "UPTIME"}};
-    for (const auto& topology : *listing.topologies) {
+    Rows& rows = tables.emplace_back(Rows{{"TOPOLOGY", "STATE", "PID", "UPTIME"}});
+    for (const auto& topology : *listing.topologies)
       rows.push_back({topology.name, topology.state, std::to_string(topology.pid),
                       std::to_string(std::llround(topology.uptime_s)) + "s"});
-    }
-    if (!text.empty()) text += "\n";
-    text += text_table(rows);
   }
+  std::string text;
+  for (const Rows& rows : tables) text += (text.empty() ? "" : "\n") + text_table(rows);
   return text;
 }
 
 ExitCode list(const Options& options, const Console& console) {
   Listing listing;
+  if (options.wants("builtins")) listing.builtins = ringkernel::builtins();
   if (options.wants("devices")) listing.devices = ringkernel::devices();
   if (options.wants("topologies")) {
     auto found = ringkernel::topologies();
@@ -60,8 +65,8 @@ ExitCode list(const Options& options, const Console& console) {
 
 Action declare_list(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("KIND", options->kinds, "devices, topologies; without one, all of them")
-      ->check(CLI::IsMember({"devices", "topologies"}));
+  app.add_option("KIND", options->kinds, "builtins, devices, topologies; without one, all of them")
+      ->check(CLI::IsMember({"builtins", "devices", "topologies"}));
   app.add_flag("--json", options->json, "a JSON document");
   return [options](Console& console) { return list(*options, console); };
 }

@@ -16,7 +16,9 @@ std::span<const Command> commands() {
       Command{"Run", "resume", "activate a kernel, or all of them", declare_resume},
       Command{"Run", "stop", "drain and stop a topology, or terminate one kernel", declare_stop},
       Command{"Inspect", "status", "states and metrics of a running topology", declare_status},
-      Command{"Machine", "list", "running topologies", declare_list},
+      Command{"Machine", "list", "built-in handlers, devices, running topologies", declare_list},
+      Command{"Machine", "doctor", "whether this machine can run ringk, and if not why",
+              declare_doctor},
   };
   return kCommands;
 }

@@ -1,4 +1,5 @@
-// What this machine has for ringk: devices that run kernels, and topologies that run now.
+// What this machine has for ringk: built-in handlers, devices that run kernels, topologies that run
+// now, and whether anything is missing.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,12 @@ struct DeviceInfo {
 };
 RK_API std::vector<DeviceInfo> devices();
 
+struct BuiltinInfo {
+  std::string name;
+  std::string description;
+};
+RK_API std::vector<BuiltinInfo> builtins();
+
 struct TopologyInfo {
   std::string name;
   std::string state;  // "starting", "ready", ...; "unresponsive" where it gave no answer in time
@@ -29,10 +36,23 @@ RK_API Result<std::vector<TopologyInfo>> topologies();
 
 // What `list` shows; the kinds that were not asked for are absent.
 struct Listing {
+  std::optional<std::vector<BuiltinInfo>> builtins;
   std::optional<std::vector<DeviceInfo>> devices;
   std::optional<std::vector<TopologyInfo>> topologies;
 };
 // A document of schema "ringk.list/1".
 RK_API std::string to_json(const Listing& listing);
+
+// One thing that a launch may need, tried out.
+struct MachineCheck {
+  enum class Outcome : uint8_t { Ok, Missing, Failed } outcome = Outcome::Ok;
+  std::string name;    // "compiler"
+  std::string detail;  // what was found, or what is wrong and what to do
+};
+// Missing: ringk runs without it; Failed: it does not. Compiles a small handler, makes the folders
+// that a launch would make, takes a socket's address; leaves nothing else behind.
+RK_API std::vector<MachineCheck> check_machine();
+// A document of schema "ringk.doctor/1".
+RK_API std::string to_json(const std::vector<MachineCheck>& checks);
 
 }  // namespace ringkernel

@@ -146,9 +146,13 @@ std::string traits_of(const MessageType& message) {
            static_cast<unsigned long long>(message.fingerprint));
   std::string text = "static_assert(sizeof(::" + name + ") == " + std::to_string(message.size) +
                      " && alignof(::" + name + ") == " + std::to_string(message.alignment) + ");\n";
-  for (const Field& field : message.fields)
-    text += "static_assert(__builtin_offsetof(::" + name + ", " + field.name +
-            ") == " + std::to_string(field.offset) + ");\n";
+  if (!message.fields.empty()) {
+    text += "#if !defined(__CUDACC_RTC__)\n";  // it has no constant offsetof
+    for (const Field& field : message.fields)
+      text += "static_assert(offsetof(::" + name + ", " + field.name +
+              ") == " + std::to_string(field.offset) + ");\n";
+    text += "#endif\n";
+  }
   text += "template <>\nstruct ringkernel::MessageTraits<::" + name +
           "> {\n  static constexpr const char* kName = \"" + name +
           "\";\n  static constexpr uint64_t kFingerprint = " + fingerprint.data() +
@@ -269,68 +273,87 @@ std::string user_code(const HandlerSpec& spec, const std::string& source) {
   return text;
 }
 
-// A user's State and functions are found by qualified names, which take what the global namespace
-// itself declares before what a using-directive brings.
+// A user's State is found by a qualified name, which takes what the global namespace itself declares
+// before what a using-directive brings. The functions are found by unqualified ones: NVRTC refuses a
+// qualified call with the wrong arguments even where only a constraint asks.
 constexpr const char* kGlue = R"(
 namespace rk_absent {
 using State = ringkernel::Nothing;
-struct Never {};
-void on_message(Never);
-void on_start(Never);
-void on_stop(Never);
-bool on_poll(Never);
 }
 using namespace rk_absent;
+namespace rk_call {
+template <class C, class S, class M>
+inline constexpr bool message_state = requires(C& c, S& s, const M& m) { on_message(c, s, m); };
+template <class C, class M>
+inline constexpr bool message = requires(C& c, const M& m) { on_message(c, m); };
+template <class C, class S>
+inline constexpr bool start_state = requires(C& c, S& s) { on_start(c, s); };
+template <class C>
+inline constexpr bool start = requires(C& c) { on_start(c); };
+template <class C, class S>
+inline constexpr bool stop_state = requires(C& c, S& s) { on_stop(c, s); };
+template <class C>
+inline constexpr bool stop = requires(C& c) { on_stop(c); };
+template <class C, class S>
+inline constexpr bool poll_state = requires(C& c, S& s) { on_poll(c, s); };
+template <class C>
+inline constexpr bool poll = requires(C& c) { on_poll(c); };
+template <class C, class S, class M>
+RK_HD void to_message(C& c, S& s, const M& m) {
+  if constexpr (message_state<C, S, M>) on_message(c, s, m);
+  else on_message(c, m);
+}
+template <class C, class S>
+RK_HD void to_start(C& c, S& s) { on_start(c, s); }
+template <class C>
+RK_HD void to_start(C& c) { on_start(c); }
+template <class C, class S>
+RK_HD void to_stop(C& c, S& s) { on_stop(c, s); }
+template <class C>
+RK_HD void to_stop(C& c) { on_stop(c); }
+template <class C, class S>
+RK_HD bool to_poll(C& c, S& s) { return on_poll(c, s); }
+template <class C>
+RK_HD bool to_poll(C& c) { return on_poll(c); }
+}
 struct rk_handler : rk_declaration {
   using State = ::State;
   using Context = ::Context;
   template <class C, class S, class M>
   RK_HD static void on_message(C& ctx, S& state, const M& message) {
-    if constexpr (requires { ::on_message(ctx, state, message); })
-      ::on_message(ctx, state, message);
-    else
-      ::on_message(ctx, message);
+    rk_call::to_message(ctx, state, message);
   }
   template <class C, class S>
-  requires requires(C& c, S& s) { ::on_start(c, s); }
-  RK_HD static void on_start(C& ctx, S& state) { ::on_start(ctx, state); }
+  requires rk_call::start_state<C, S>
+  RK_HD static void on_start(C& ctx, S& state) { rk_call::to_start(ctx, state); }
   template <class C>
-  requires requires(C& c) { ::on_start(c); }
-  RK_HD static void on_start(C& ctx) { ::on_start(ctx); }
+  requires rk_call::start<C>
+  RK_HD static void on_start(C& ctx) { rk_call::to_start(ctx); }
   template <class C, class S>
-  requires requires(C& c, S& s) { ::on_stop(c, s); }
-  RK_HD static void on_stop(C& ctx, S& state) { ::on_stop(ctx, state); }
+  requires rk_call::stop_state<C, S>
+  RK_HD static void on_stop(C& ctx, S& state) { rk_call::to_stop(ctx, state); }
   template <class C>
-  requires requires(C& c) { ::on_stop(c); }
-  RK_HD static void on_stop(C& ctx) { ::on_stop(ctx); }
+  requires rk_call::stop<C>
+  RK_HD static void on_stop(C& ctx) { rk_call::to_stop(ctx); }
   template <class C, class S>
-  requires requires(C& c, S& s) { ::on_poll(c, s); }
-  RK_HD static bool on_poll(C& ctx, S& state) { return ::on_poll(ctx, state); }
+  requires rk_call::poll_state<C, S>
+  RK_HD static bool on_poll(C& ctx, S& state) { return rk_call::to_poll(ctx, state); }
   template <class C>
-  requires requires(C& c) { ::on_poll(c); }
-  RK_HD static bool on_poll(C& ctx) { return ::on_poll(ctx); }
+  requires rk_call::poll<C>
+  RK_HD static bool on_poll(C& ctx) { return rk_call::to_poll(ctx); }
 };
-template <class C, class S, class M>
-constexpr bool rk_takes() {
-  return requires(C& c, S& s, const M& m) { ::on_message(c, s, m); } ||
-         requires(C& c, const M& m) { ::on_message(c, m); };
-}
-template <class C, class S>
-constexpr bool rk_polls() {
-  return requires(C& c, S& s) { ::on_poll(c, s); } || requires(C& c) { ::on_poll(c); };
-}
 )";
 
 std::string asserts_of(const HandlerSpec& spec) {
   std::string text;
   for (const auto& message : spec.accepts)
-    text += "static_assert(rk_takes<Context, ::State, ::" + message->name +
-            ">(), \"the kernel accepts " + message->name +
+    text += "static_assert(rk_call::message_state<Context, ::State, ::" + message->name +
+            "> || rk_call::message<Context, ::" + message->name + ">, \"the kernel accepts " + message->name +
             ": write RK_HANDLER void on_message(Context& ctx, [State& state,] const " +
             message->name + "& message)\");\n";
   if (spec.accepts.empty())
     text +=
-        "static_assert(rk_polls<Context, ::State>(), \"the kernel accepts no message: "
+        "static_assert(rk_call::poll_state<Context, ::State> || rk_call::poll<Context>, \"the kernel accepts no message: "
         "write RK_HANDLER bool on_poll(Context& ctx)\");\n";
   return text;
 }

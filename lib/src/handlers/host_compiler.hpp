@@ -15,6 +15,7 @@ class HostCompiler {
   // CompilerNotFound; NotFound: the headers of this library are not where they belong.
   static Result<HostCompiler> find(const std::string& wanted);
 
+  const std::string& path() const { return path_; }
   // Path, size and time of the compiler: changes when another one is installed.
   const std::string& identity() const { return identity_; }
 

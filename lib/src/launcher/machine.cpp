@@ -10,6 +10,7 @@
 #include "ringkernel/client.hpp"
 #include "ringkernel/runtime.hpp"
 #include "ringkernel/status_document.hpp"
+#include "schema/builtins.hpp"
 
 namespace ringkernel {
 namespace {
@@ -56,6 +57,13 @@ std::vector<DeviceInfo> devices() {
   return found;
 }
 
+std::vector<BuiltinInfo> builtins() {
+  std::vector<BuiltinInfo> found;
+  for (const schema::Builtin& builtin : schema::kBuiltins)
+    found.push_back({std::string(builtin.name), std::string(builtin.description)});
+  return found;
+}
+
 Result<std::vector<TopologyInfo>> topologies() {
   const auto names = running_topologies();
   if (!names) return tl::unexpected(names.error());
@@ -74,6 +82,11 @@ Result<std::vector<TopologyInfo>> topologies() {
 
 std::string to_json(const Listing& listing) {
   Json document{{"schema", "ringk.list/1"}};
+  if (listing.builtins) {
+    Json& list = document["builtins"] = Json::array();
+    for (const BuiltinInfo& builtin : *listing.builtins)
+      list.push_back({{"name", builtin.name}, {"description", builtin.description}});
+  }
   if (listing.devices) {
     Json& list = document["devices"] = Json::array();
     for (const DeviceInfo& device : *listing.devices) {

@@ -1,6 +1,4 @@
-// Names of the built-in handlers.
-//   echo     emits what it accepts, on its only port
-//   discard  takes messages and forgets them
+// The built-in handlers.
 #pragma once
 
 #include <array>
@@ -8,6 +6,14 @@
 
 namespace ringkernel::schema {
 
-inline constexpr std::array<std::string_view, 2> kBuiltins = {"echo", "discard"};
+struct Builtin {
+  std::string_view name;
+  std::string_view description;
+};
+
+inline constexpr std::array<Builtin, 2> kBuiltins = {{
+    {"echo", "emits what it accepts, on its only port"},
+    {"discard", "takes messages and forgets them"},
+}};
 
 }  // namespace ringkernel::schema

@@ -50,7 +50,7 @@ Json special(const KeyInfo& info) {
   }
   if (key == "builtin") {
     Json names = Json::array();
-    for (std::string_view name : schema::kBuiltins) names.push_back(name);
+    for (const schema::Builtin& builtin : schema::kBuiltins) names.push_back(builtin.name);
     return {{"enum", names}};
   }
   if (key == "accepts") return name_or_names;

@@ -53,7 +53,8 @@ void read_handler(Reader& reader, const Value& value, Kernel& kernel) {
     handler.kind = Handler::Kind::Builtin;
     handler.position = builtin->position;
     handler.builtin = reader.text(value, "builtin").value_or("");
-    std::vector<std::string> names(schema::kBuiltins.begin(), schema::kBuiltins.end());
+    std::vector<std::string> names;
+    for (const schema::Builtin& known : schema::kBuiltins) names.emplace_back(known.name);
     if (std::find(names.begin(), names.end(), handler.builtin) == names.end())
       reader.error(builtin->position, "unknown builtin '" + handler.builtin + "'",
                    "unknown-builtin", did_you_mean(handler.builtin, names));

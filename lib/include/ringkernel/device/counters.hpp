@@ -18,7 +18,7 @@ struct LatencyHistogram {
   RK_HD static uint32_t bucket_of(uint64_t us) {
     if (us < 8) return static_cast<uint32_t>(us);
     if (us >> 31) return kBuckets - 1;
-    uint32_t exponent = 63U - static_cast<uint32_t>(__builtin_clzll(us));
+    uint32_t exponent = highest_bit(us);
     return (exponent - 2) * 8 + static_cast<uint32_t>((us >> (exponent - 3)) & 7U);
   }
   // Largest value that falls into the bucket.

@@ -60,6 +60,15 @@ RK_HD void zero_bytes(void* to, uint32_t n) {
 #endif
 }
 
+// REQUIRES: x is not 0.
+RK_HD uint32_t highest_bit(uint64_t x) {
+#if RK_ON_DEVICE
+  return 63U - static_cast<uint32_t>(__clzll(static_cast<long long>(x)));
+#else
+  return 63U - static_cast<uint32_t>(__builtin_clzll(x));
+#endif
+}
+
 template <class T>
 RK_HD constexpr T min_of(T a, T b) {
   return a < b ? a : b;
