@@ -27,8 +27,7 @@ std::string view(const std::vector<MachineCheck>& checks) {
 
 ExitCode doctor(bool json, const Console& console) {
   const std::vector<MachineCheck> checks = ringkernel::check_machine();
-  const ExitCode written =
-      console.data(json ? ringkernel::to_json(checks) + "\n" : view(checks));
+  const ExitCode written = console.data(json ? ringkernel::to_json(checks) + "\n" : view(checks));
   if (written != ExitCode::Ok) return written;
   const bool usable = std::none_of(checks.begin(), checks.end(), [](const MachineCheck& check) {
     return check.outcome == Outcome::Failed;

@@ -5,7 +5,7 @@ load helper
   same "schema" ringk.list/1 "$(json .schema)"
   same "builtins" "echo discard" "$(json '[.builtins[].name] | join(" ")')"
   same "cpu" true "$(json '.devices[] | select(.name == "cuda" | not) | .available')"
-  same "topologies" "[]" "$(json -c .topologies)"
+  same "topologies" "[]" "$(json ".topologies | tojson")"
   run_ringk 0 list builtins
   has "$output" "echo"
   [[ $output != *DEVICE* ]]

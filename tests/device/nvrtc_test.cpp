@@ -1,6 +1,8 @@
 // Compiles what runs on a GPU for several GPUs, with none at hand: every device header by itself,
 // and the handlers of every topology in configs/.
 // usage: ringkernel_nvrtc_test SOURCE_FOLDER       77: NVRTC is not on this machine
+#include "device/nvrtc.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -8,7 +10,6 @@
 #include <iostream>
 #include <sstream>
 
-#include "device/nvrtc.hpp"
 #include "handlers/generate.hpp"
 #include "launcher/handler_specs.hpp"
 #include "topology/load.hpp"

@@ -273,9 +273,9 @@ std::string user_code(const HandlerSpec& spec, const std::string& source) {
   return text;
 }
 
-// A user's State is found by a qualified name, which takes what the global namespace itself declares
-// before what a using-directive brings. The functions are found by unqualified ones: NVRTC refuses a
-// qualified call with the wrong arguments even where only a constraint asks.
+// A user's State is found by a qualified name, which takes what the global namespace itself
+// declares before what a using-directive brings. The functions are found by unqualified ones: NVRTC
+// refuses a qualified call with the wrong arguments even where only a constraint asks.
 constexpr const char* kGlue = R"(
 namespace rk_absent {
 using State = ringkernel::Nothing;
@@ -348,12 +348,14 @@ std::string asserts_of(const HandlerSpec& spec) {
   std::string text;
   for (const auto& message : spec.accepts)
     text += "static_assert(rk_call::message_state<Context, ::State, ::" + message->name +
-            "> || rk_call::message<Context, ::" + message->name + ">, \"the kernel accepts " + message->name +
+            "> || rk_call::message<Context, ::" + message->name + ">, \"the kernel accepts " +
+            message->name +
             ": write RK_HANDLER void on_message(Context& ctx, [State& state,] const " +
             message->name + "& message)\");\n";
   if (spec.accepts.empty())
     text +=
-        "static_assert(rk_call::poll_state<Context, ::State> || rk_call::poll<Context>, \"the kernel accepts no message: "
+        "static_assert(rk_call::poll_state<Context, ::State> || rk_call::poll<Context>, \"the "
+        "kernel accepts no message: "
         "write RK_HANDLER bool on_poll(Context& ctx)\");\n";
   return text;
 }

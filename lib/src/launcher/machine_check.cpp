@@ -52,7 +52,8 @@ handlers::HandlerSpec small_handler() {
   handlers::HandlerSpec spec;
   spec.kernel = "doctor";
   spec.kind = handlers::HandlerSpec::Kind::Code;
-  spec.code = "RK_HANDLER void on_message(Context& ctx, const Probe& m) { ctx.emit(port::out, m); }\n";
+  spec.code =
+      "RK_HANDLER void on_message(Context& ctx, const Probe& m) { ctx.emit(port::out, m); }\n";
   spec.code_file = "doctor";
   spec.code_line = 1;
   spec.messages = {probe};
