@@ -72,7 +72,7 @@ class Run {
     for (const char* arch : kArchitectures) {
       const Nvrtc::Compiled result = nvrtc_.compile(text, name, arch, include);
       const bool whole =
-          result.ok && (!has_kernel || result.ptx.find("rk_handler_step") != std::string::npos);
+          result.ok && (!has_kernel || result.ptx.find("rk_resident") != std::string::npos);
       ++compiled_;
       if (whole) continue;
       ++failed_;
