@@ -29,6 +29,7 @@ constexpr int kErrorNoDevice = 100;
 constexpr int kErrorInvalidDevice = 101;
 constexpr int kErrorInvalidContext = 201;
 constexpr int kErrorNoBinaryForGpu = 209;
+constexpr int kErrorEccUncorrectable = 214;
 constexpr int kErrorInvalidHandle = 400;
 constexpr int kErrorNotFound = 500;
 constexpr int kErrorNotReady = 600;
