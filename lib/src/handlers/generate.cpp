@@ -361,10 +361,8 @@ std::string asserts_of(const HandlerSpec& spec) {
 }
 
 constexpr const char* kExport = R"(
-#if defined(__CUDACC_RTC__)
-extern "C" __global__ void rk_handler_step(ringkernel::Block* blocks, uint32_t budget) {
-  if (threadIdx.x == 0) ringkernel::Step<rk_handler>::run(blocks + blockIdx.x, budget);
-}
+#if defined(__CUDACC_RTC__) || defined(RK_SIMULATED_DEVICE)
+RK_EXPORT_RESIDENT(rk_handler)
 #else
 RK_EXPORT_HANDLER(rk_handler)
 #endif
@@ -397,7 +395,11 @@ std::string generate(const HandlerSpec& spec, const std::string& source) {
 
   std::string text =
       "#include <ringkernel/handler.hpp>\n"
+      "#if defined(__CUDACC_RTC__) || defined(RK_SIMULATED_DEVICE)\n"
+      "#include <ringkernel/device/make_resident.hpp>\n"
+      "#else\n"
       "#include <ringkernel/device/make_module.hpp>\n"
+      "#endif\n"
       "#include <ringkernel/device/padding.hpp>\n";
   text += using_names(messages);
   for (const auto& message : messages) text += message_struct(*message) + traits_of(*message);

@@ -10,7 +10,7 @@
 namespace ringkernel::handlers {
 
 // The entry that the unit has under NVRTC.
-inline constexpr const char* kDeviceEntry = "rk_handler_step";
+inline constexpr const char* kDeviceEntry = "rk_resident";
 
 // Says nothing of the kernel's name or its params' values, so that kernels with one handler share
 // one module. `source`: the path that the handler file is included by.

@@ -2,8 +2,12 @@
 // context takes effect when the handler returns; a message that fails has done nothing.
 #pragma once
 
+#include "ringkernel/device/device_outbox.hpp"
 #include "ringkernel/device/handler_traits.hpp"
 #include "ringkernel/device/outbox.hpp"
+#if !defined(__CUDACC__)
+#include <exception>
+#endif
 
 namespace ringkernel {
 
@@ -50,12 +54,12 @@ class Context {
   // may be emitted in between.
   template <class P>
   RK_HD typename P::Message& begin(P) {
-    zero_bytes(b_.scratch, sizeof(typename P::Message));
-    return *static_cast<typename P::Message*>(b_.scratch);
+    zero_bytes(scratch(), sizeof(typename P::Message));
+    return *static_cast<typename P::Message*>(scratch());
   }
   template <class P>
   RK_HD void publish(P port, EmitOptions options = {}) {
-    emit(port, *static_cast<typename P::Message*>(b_.scratch), options);
+    emit(port, *static_cast<typename P::Message*>(scratch()), options);
   }
 
   // Answers the request in hand; where nobody asked, goes to the kernel's reply wire, else it is
@@ -65,6 +69,7 @@ class Context {
     static_assert(is_same_type<M, typename traits::ReplyOf<H>::Type>,
                   "not the reply type of this kernel");
     if (!leads() || failed()) return;
+    if (on_device()) return reply_record(message);
     if (record_ != nullptr)
       return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
     if (in_ != nullptr && in_->correlation_id != 0) {
@@ -87,7 +92,9 @@ class Context {
   }
 
   RK_HD void log(LogLevel level, const char* text, double value = 0) {
-    if (leads() && b_.host->log != nullptr)
+    if (!leads()) return;
+    if (on_device()) return device_->outbox.log(static_cast<int>(level), text, value);
+    if (b_.host->log != nullptr)
       b_.host->log(b_.host->context, &b_, static_cast<int>(level), text, value);
   }
 
@@ -119,6 +126,8 @@ class Context {
   RK_HD void parallel_for(uint32_t n, F&& f) {
     if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
       for (uint32_t i = 0; i < n; ++i) f(i);
+    } else if (!collective() && on_device()) {
+      device_->parallel_for(n, f);
     } else if (b_.threads == 1) {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if constexpr (traits::granularity_of<H>() == Granularity::Serial) {
@@ -148,28 +157,61 @@ class Context {
 
   // All threads of the block meet here (granularity block and grid).
   RK_HD void sync() {
-    if constexpr (collective())
-      if (b_.threads > 1) b_.host->sync_team(&b_, rank_);
+    if constexpr (collective()) {
+      if (on_device())
+        device_->sync();
+      else if (b_.threads > 1)
+        b_.host->sync_team(&b_, rank_);
+    }
   }
 
   // The block's shared memory: launch.shared_memory_size bytes, zeroed at launch; null if T is
   // larger.
   template <class T>
   RK_HD T* shared() const {
-    return sizeof(T) <= b_.shared_size ? static_cast<T*>(b_.shared) : nullptr;
+    if (sizeof(T) > b_.shared_size) return nullptr;
+    return static_cast<T*>(on_device() ? device_->shared : b_.shared);
   }
 
  private:
   template <class>
   friend class Step;
+  template <class>
+  friend class Resident;
 
   RK_HD static constexpr bool collective() {
     return traits::granularity_of<H>() == Granularity::Block ||
            traits::granularity_of<H>() == Granularity::Grid;
   }
+  // Known when code for a GPU is compiled, so that it holds nothing of the other way.
+  RK_HD bool on_device() const { return RK_ON_DEVICE != 0 || device_ != nullptr; }
   // Collective handlers run on every thread; what they ask for happens once.
   RK_HD bool leads() const { return !collective() || rank_ == 0; }
   RK_HD bool failed() const { return reason_ != Reason::None; }
+
+  // Calls body(context), and turns what it throws into a failed message.
+  template <class F>
+  RK_HD void guarded(F&& body) {
+#if defined(__CUDACC__)
+    body(*this);
+#else
+    try {
+      body(*this);
+    } catch (const std::exception& error) {
+      reason_ = Reason::None;
+      set_failed(Reason::Threw, error.what());
+    } catch (...) {
+      reason_ = Reason::None;
+      set_failed(Reason::Threw, "something that is no std::exception");
+    }
+#endif
+  }
+
+  // Threads that handle a message each build one each.
+  RK_HD void* scratch() const {
+    uint32_t own = traits::granularity_of<H>() == Granularity::Thread ? rank_ : 0;
+    return static_cast<unsigned char*>(b_.scratch) + static_cast<uint64_t>(own) * b_.scratch_size;
+  }
 
   RK_HD void set_failed(Reason reason, const char* detail) {
     if (failed()) return;
@@ -184,6 +226,7 @@ class Context {
   RK_HD void put(const M& message, EmitOptions options, bool forwards) {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
+    if (on_device()) return put_record<P>(index, message, options, forwards);
     if (record_ != nullptr) {
       if (forwards)
         return record(message, options,
@@ -192,6 +235,27 @@ class Context {
                     [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
     }
     put_on(b_.ports[index], index, message, options, forwards);
+  }
+
+  template <class P, class M>
+  RK_HD void put_record(uint32_t index, const M& message, EmitOptions options, bool forwards) {
+    if (!leads() || RK_UNLIKELY(failed())) return;
+    if (RK_UNLIKELY(++emitted_[index] > P::kMax)) return set_failed(Reason::MaxExceeded, nullptr);
+    DeviceRecord* record = device_->outbox.append(RecordKind::Emit);
+    record->port = static_cast<uint8_t>(index);
+    if (options.priority >= 0) record->priority = static_cast<uint8_t>(options.priority);
+    if (options.deadline_us != 0) record->deadline = b_.now_us + options.deadline_us;
+    if (forwards) record->flags |= kRecordForwards;
+    copy_message(payload_of(record), message, nullptr);
+  }
+
+  template <class M>
+  RK_HD void reply_record(const M& message) {
+    if (reply_ == nullptr)
+      reply_ = device_->outbox.append(RecordKind::Reply);
+    else if (in_ == nullptr || in_->correlation_id == 0)
+      return set_failed(Reason::MaxExceeded, nullptr);
+    copy_message(payload_of(reply_), message, nullptr);
   }
 
   // Where a block's threads handle a message each, what they ask for is recorded per thread and
@@ -318,6 +382,8 @@ class Context {
   Block& b_;
   const MessageHeader* in_;
   uint32_t rank_;
+  DeviceSide* device_ = nullptr;     // not null: the handler runs on a device
+  DeviceRecord* reply_ = nullptr;    // on a device: the reply so far
   unsigned char* record_ = nullptr;  // not null: record instead of emitting
   unsigned char* record_end_ = nullptr;
   uint32_t key_entry_ = 0;

@@ -1,29 +1,31 @@
-// The state words of a kernel, shared by host and device: two lines, one writer each. A change of
-// state is an epoch; the device acknowledges the epoch it has taken over, so none is lost.
+// The words that a device block and its host tell each other, beside the rings: two lines in mapped
+// host memory, one writer each.
 #pragma once
 
 #include "ringkernel/device/atomic.hpp"
 
 namespace ringkernel {
 
-enum class RunState : uint32_t { Idle = 0, Active = 1, Deactivated = 2, Stopping = 3, Stopped = 4 };
+// Bits of ControlBlock::desired
+inline constexpr uint32_t kDesireRun = 1;   // active: on_start, on_poll
+inline constexpr uint32_t kDesireStop = 2;  // on_stop, once nothing waits
+inline constexpr uint32_t kDesireExit = 4;  // leave the GPU
+
+enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 
 struct ControlBlock {
   // Writer: the host.
-  alignas(RK_CACHE_LINE) uint64_t epoch;  // counts state changes
-  uint32_t desired;                       // RunState of that epoch
-  uint32_t reserved;
-  uint64_t heartbeat;   // host's clock, microseconds; older than the lease: stop
-  uint64_t final_tail;  // drain to here, where desired is Stopping
+  alignas(RK_CACHE_LINE) uint64_t heartbeat;  // changes while the host lives
+  uint64_t records_taken;                     // how many records the host has taken
+  int64_t clock_offset_us;                    // wall clock minus the device's
+  uint32_t desired;
+  uint32_t clock_set;  // 1: clock_offset_us is valid
 
-  // Writer: the block that runs.
-  alignas(RK_CACHE_LINE) uint64_t acknowledged;  // newest epoch taken over
-  uint32_t state;                                // RunState
-  uint32_t error;                                // 0: none
-  uint64_t processed;
-  uint64_t dropped;
-  uint64_t hlc;
-  uint64_t device_heartbeat;
+  // Writer: the block.
+  alignas(RK_CACHE_LINE) uint64_t clock_us;  // the device's clock when it came alive
+  uint64_t handled;                          // messages whose handler has returned
+  uint32_t state;                            // ResidentState
+  uint32_t keys;                             // State per key: how many there are
 };
 static_assert(sizeof(ControlBlock) == 2 * RK_CACHE_LINE);
 

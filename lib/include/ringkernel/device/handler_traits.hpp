@@ -114,6 +114,23 @@ RK_HD constexpr Granularity granularity_of() {
     return Granularity::Serial;
 }
 
+// Calls f(Type<M>) with the index-th of the types.
+template <class T>
+struct Type {};
+template <class F, class... M>
+RK_HD void with_type(uint32_t index, Accepts<M...>, F&& f) {
+  uint32_t i = 0;
+  (void)i;
+  ((i++ == index ? f(Type<M>{}) : void()), ...);
+}
+template <class... M>
+RK_HD uint32_t size_of_type(uint32_t index, Accepts<M...> types) {
+  uint32_t size = 0;
+  with_type(index, types,
+            [&]<class T>(Type<T>) { size = static_cast<uint32_t>(sizeof(T)); });
+  return size;
+}
+
 template <class M>
 struct MemberPointer;
 template <class M, class T>

@@ -64,9 +64,9 @@ RK_HD void read_key(const KeySpec& spec, const void* payload, Key& key) {
     return;
   }
   key.word_count = (spec.size + 7) / 8;
-  for (uint32_t i = 0; i < key.word_count; ++i) key.words[i] = 0;
+  RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i) key.words[i] = 0;
   unsigned char* to = reinterpret_cast<unsigned char*>(key.words);
-  for (uint32_t i = 0; i < spec.field_count; ++i) {
+  RK_ROLLED for (uint32_t i = 0; i < spec.field_count; ++i) {
     const KeyField& field = spec.fields[i];
     const unsigned char* at = bytes + field.offset;
     bool present = true;
@@ -86,7 +86,7 @@ RK_HD void read_key(const KeySpec& spec, const void* payload, Key& key) {
     to += field.size;
   }
   uint64_t hash = 0x9E3779B97F4A7C15ULL;
-  for (uint32_t i = 0; i < key.word_count; ++i)
+  RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i)
     hash = mix(hash ^ key.words[i]) + 0x9E3779B97F4A7C15ULL;
   key.hash = mix(hash);
 }

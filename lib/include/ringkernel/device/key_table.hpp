@@ -27,34 +27,47 @@ struct KeyTable {
 
   static constexpr uint32_t kNone = 0xFFFFFFFFU;
 
+  // Entry number of the key; kNone: it has none yet.
+  RK_HD uint32_t find(const Key& key) const {
+    uint32_t at;
+    return look_up(key, at);
+  }
+
   // Entry number of the key; a new key gets a zeroed State. kNone: the kernel holds its most keys.
   RK_HD uint32_t find_or_insert(const Key& key) {
-    uint32_t at = static_cast<uint32_t>(key.hash) & index_mask;
-    for (;; at = (at + 1) & index_mask) {
-      uint32_t number = index[at];
-      if (number == 0) break;
-      const uint64_t* entry_words = reinterpret_cast<const uint64_t*>(entry(number - 1));
-      if (entry_words[0] != key.hash) continue;
-      bool equal = true;
-      for (uint32_t i = 0; i < key.word_count; ++i)
-        equal = equal && entry_words[1 + i] == key.words[i];
-      if (equal) return number - 1;
-    }
+    uint32_t at;
+    const uint32_t found = look_up(key, at);
+    if (found != kNone) return found;
     if (!admit()) return kNone;
     uint32_t number = count++;
     uint64_t* entry_words = reinterpret_cast<uint64_t*>(entry(number));
     entry_words[0] = key.hash;
-    for (uint32_t i = 0; i < key.word_count; ++i) entry_words[1 + i] = key.words[i];
+    RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i) entry_words[1 + i] = key.words[i];
     index[at] = number + 1;
     return number;
   }
 
  private:
+  // `at`: its place in the index, or where it would go.
+  RK_HD uint32_t look_up(const Key& key, uint32_t& at) const {
+    at = static_cast<uint32_t>(key.hash) & index_mask;
+    RK_ROLLED for (;; at = (at + 1) & index_mask) {
+      uint32_t number = index[at];
+      if (number == 0) return kNone;
+      const uint64_t* entry_words = reinterpret_cast<const uint64_t*>(entry(number - 1));
+      if (entry_words[0] != key.hash) continue;
+      bool equal = true;
+      RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i)
+        equal = equal && entry_words[1 + i] == key.words[i];
+      if (equal) return number - 1;
+    }
+  }
+
   // Counts the key for the kernel; never lets the count pass its limit, not even for a moment.
   RK_HD bool admit() {
     if (count == capacity) return false;
     uint64_t keys = load_relaxed(kernel_keys);
-    while (keys < kernel_capacity)
+    RK_ROLLED while (keys < kernel_capacity)
       if (compare_exchange(kernel_keys, keys, keys + 1)) return true;
     return false;
   }

@@ -45,6 +45,7 @@ struct Port {
 template <auto... P>
 struct Ports {
   static constexpr uint32_t kCount = sizeof...(P);
+  static constexpr uint32_t kTotalMax = (0U + ... + decltype(P)::kMax);
 
   template <class T>
   RK_HD static constexpr uint32_t index_of() {

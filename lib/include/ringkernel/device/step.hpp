@@ -4,9 +4,7 @@
 #pragma once
 
 #include "ringkernel/device/context.hpp"
-#if !defined(__CUDACC__)
-#include <exception>
-#endif
+#include "ringkernel/device/inbox.hpp"
 
 namespace ringkernel {
 
@@ -31,7 +29,7 @@ class Step {
   RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
 
  private:
-  RK_HD explicit Step(Block& block) : b_(block) {}
+  RK_HD explicit Step(Block& block) : b_(block), inbox_(block) {}
 
   RK_HD StepResult run(uint32_t budget) {
     b_.now_us = b_.host->now_us(b_.host->context);
@@ -43,16 +41,16 @@ class Step {
       if (!start()) return {StepStatus::Blocked, 0};
     }
     while (result.handled < budget) {
-      InRing* ring = next_ring();
-      if (ring == nullptr && (ring = steal()) == nullptr) break;
-      uint32_t wanted = min_of(ready(*ring), budget - result.handled);
-      uint32_t n = make_room(wanted);
+      InRing* ring = inbox_.next();
+      if (ring == nullptr) break;
+      uint32_t wanted = min_of(Inbox::ready(*ring), budget - result.handled);
+      uint32_t n = inbox_.make_room(wanted);
       uint32_t credits = 0;
       if (n > 0 && b_.credits != nullptr && b_.cycle_max > 0 && !ring->in_cycle) {
-        n = take_credits(n);
+        n = inbox_.take_credits(n);
         credits = n * b_.cycle_max;
-        if (n == 0) {  // messages inside the cycle go on, or its credits would never come back
-          starved_ = true;
+        if (n == 0) {
+          inbox_.starve();
           continue;
         }
       }
@@ -69,7 +67,7 @@ class Step {
       }
     }
     if (result.handled > 0) count(&b_.counters->invocations, 1);
-    if (starved_) {
+    if (inbox_.starved()) {
       result.status = StepStatus::Blocked;
       return result;
     }
@@ -84,88 +82,6 @@ class Step {
       if (!stop()) result.status = StepStatus::Blocked;
     }
     return result;
-  }
-
-  // --- where messages come from
-
-  RK_HD static uint32_t ready(InRing& r) {
-    if (r.kind == RingKind::Spsc) return r.spsc.available();
-    return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
-  }
-
-  // The next ring with a message: the highest level first, in turns among equals.
-  RK_HD InRing* next_ring() {
-    if (b_.pending == 0) return nullptr;
-    InRing* best = nullptr;
-    uint32_t best_at = 0;
-    uint32_t at = b_.next_in;
-    for (uint32_t i = 0; i < b_.in_count; ++i, ++at) {
-      if (at >= b_.in_count) at = 0;
-      InRing& r = b_.in[at];
-      if ((b_.pending & ring_bit(r.bit)) == 0 || (starved_ && !r.in_cycle)) continue;
-      if (ready(r) == 0) {
-        if (b_.in_count <= 62) b_.pending &= ~ring_bit(r.bit);
-        continue;
-      }
-      if (best == nullptr || r.level > best->level) {
-        best = &r;
-        best_at = at;
-      }
-      if (!b_.leveled) break;
-    }
-    if (best == nullptr)
-      b_.pending = starved_ ? b_.pending : 0;
-    else
-      b_.next_in = best_at + 1 >= b_.in_count ? 0 : best_at + 1;
-    return best;
-  }
-
-  // With little of its own, a block looks at a few siblings that have plenty.
-  RK_HD InRing* steal() {
-    if (RK_LIKELY(b_.steal_threshold == 0)) return nullptr;
-    uint32_t looks = min_of(b_.steal_neighborhood, b_.steal_count);
-    for (uint32_t i = 0; i < looks; ++i) {
-      InRing& r = b_.steal[b_.next_steal];
-      b_.next_steal = b_.next_steal + 1 >= b_.steal_count ? 0 : b_.next_steal + 1;
-      if (r.taken > 0) return &r;
-      if (r.mpmc.depth() <= b_.share_threshold) continue;
-      r.taken = r.mpmc.take(b_.max_steal_batch, r.taken_first);
-      if (r.taken > 0) {
-        count(&b_.counters->stolen, r.taken);
-        return &r;
-      }
-    }
-    return nullptr;
-  }
-
-  // Makes sure that `wanted` messages, or as many as possible, can be handled without an edge
-  // running full. 0: none; a wake-up is arranged.
-  RK_HD uint32_t make_room(uint32_t wanted) {
-    const Ring* full = nullptr;
-    OutEdge* edge = nullptr;
-    uint32_t n = room_for_messages(b_, wanted, full, edge);
-    if (RK_LIKELY(n > 0)) return n;
-    if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
-    ask_for_room(*full);
-    n = room_for_messages(b_, wanted, full, edge);
-    if (n == 0) begin_waiting(b_, edge);
-    return n;
-  }
-
-  RK_HD uint32_t take_credits(uint32_t n) {
-    for (bool asked = false;; asked = true) {
-      uint64_t available = load_relaxed(&b_.credits->available);
-      uint32_t can = min_of(n, static_cast<uint32_t>(available / b_.cycle_max));
-      if (can > 0) {
-        if (compare_exchange(&b_.credits->available, available,
-                             available - static_cast<uint64_t>(can) * b_.cycle_max))
-          return can;
-        asked = false;
-        continue;
-      }
-      if (asked) return 0;
-      exchange(&b_.credits->want, 1U);
-    }
   }
 
   // --- handling
@@ -393,7 +309,7 @@ class Step {
     }
     bool failed = false;
     for (; b_.key_cursor < b_.keys.count && !failed; ++b_.key_cursor) {
-      if (make_room(1) == 0) return false;
+      if (inbox_.make_room(1) == 0) return false;
       Ctx ctx(b_, &h);
       ctx.key_entry_ = b_.key_cursor;
       call(ctx, index, *static_cast<State*>(b_.keys.state(b_.key_cursor)), payload);
@@ -416,14 +332,8 @@ class Step {
   }
 
   RK_HD void call(Ctx& ctx, uint32_t index, State& state, const void* payload) {
-    call_on(ctx, index, state, payload, Accepted{});
-  }
-  template <class... M>
-  RK_HD void call_on(Ctx& ctx, uint32_t index, State& state, [[maybe_unused]] const void* payload,
-                     Accepts<M...>) {
-    uint32_t i = 0;
-    (void)i;
-    ((i++ == index ? call_one<M>(ctx, state, payload) : void()), ...);
+    traits::with_type(index, Accepted{},
+                      [&]<class M>(traits::Type<M>) { call_one<M>(ctx, state, payload); });
   }
   template <class M>
   RK_HD void call_one(Ctx& ctx, State& state, const void* payload) {
@@ -443,24 +353,7 @@ class Step {
     if constexpr (Ctx::collective()) {
       if (b_.threads > 1) return guarded_team(ctx, body);
     }
-    catching(ctx, body);
-  }
-
-  template <class F>
-  RK_HD static void catching(Ctx& ctx, F&& body) {
-#if defined(__CUDACC__)
-    body(ctx);
-#else
-    try {
-      body(ctx);
-    } catch (const std::exception& error) {
-      ctx.reason_ = Reason::None;
-      ctx.set_failed(Reason::Threw, error.what());
-    } catch (...) {
-      ctx.reason_ = Reason::None;
-      ctx.set_failed(Reason::Threw, "something that is no std::exception");
-    }
-#endif
+    ctx.guarded(body);
   }
 
   template <class F>
@@ -474,10 +367,10 @@ class Step {
         &b_,
         [](void* argument, uint32_t rank) {
           Job& j = *static_cast<Job*>(argument);
-          if (rank == 0) return catching(*j.leader, *j.body);
+          if (rank == 0) return j.leader->guarded(*j.body);
           Ctx mine(j.leader->b_, j.leader->in_, rank);
           mine.key_entry_ = j.leader->key_entry_;
-          catching(mine, *j.body);
+          mine.guarded(*j.body);
           // The leader's context belongs to the leader; a follower's failure is told through a
           // word.
           if (mine.failed()) store_release(&j.failed_rank, rank);
@@ -545,15 +438,7 @@ class Step {
     if constexpr (is_same_type<Accepted, Accepts<Opaque>>)
       return b_.accept_sizes[index];
     else
-      return size_of_accepted(index, Accepted{});
-  }
-  template <class... M>
-  RK_HD static uint32_t size_of_accepted(uint32_t index, Accepts<M...>) {
-    uint32_t i = 0;
-    uint32_t size = 0;
-    ((i++ == index ? void(size = static_cast<uint32_t>(sizeof(M))) : void()), ...);
-    (void)i;
-    return size;
+      return traits::size_of_type(index, Accepted{});
   }
 
   // Flushes, then gives the slots of the last batch back: children are visible before their parent
@@ -597,7 +482,7 @@ class Step {
   RK_HD bool call_hook(uint32_t key_entry, F&& body) {
     uint32_t credits = 0;
     if (b_.credits != nullptr && b_.cycle_max > 0) {
-      if (take_credits(1) == 0) return false;
+      if (inbox_.take_credits(1) == 0) return false;
       credits = b_.cycle_max;
     }
     Ctx ctx(b_, nullptr);
@@ -621,7 +506,7 @@ class Step {
 
   RK_HD bool start() {
     if constexpr (kHasStart) {
-      if (make_room(1) == 0) return false;
+      if (inbox_.make_room(1) == 0) return false;
       bool called = call_hook(0, [&](Ctx& c) {
         if constexpr (requires(State & s) { H::on_start(c, s); })
           H::on_start(c, *static_cast<State*>(b_.state));
@@ -637,7 +522,7 @@ class Step {
 
   RK_HD StepResult poll(uint32_t budget, StepResult result) {
     while (result.handled < budget && b_.polling) {
-      uint32_t room = make_room(budget - result.handled);
+      uint32_t room = inbox_.make_room(budget - result.handled);
       bool called = room > 0;
       for (; called && room > 0 && b_.polling; --room) {
         bool more = false;
@@ -666,7 +551,7 @@ class Step {
     if constexpr (kHasStop) {
       uint32_t calls = kKeyed ? b_.keys.count : 1;
       for (; b_.key_cursor < calls; ++b_.key_cursor) {
-        bool called = make_room(1) > 0 && call_hook(b_.key_cursor, [&](Ctx& c) {
+        bool called = inbox_.make_room(1) > 0 && call_hook(b_.key_cursor, [&](Ctx& c) {
                         if constexpr (requires(State & s) { H::on_stop(c, s); })
                           H::on_stop(c, kKeyed ? *static_cast<State*>(b_.keys.state(b_.key_cursor))
                                                : *static_cast<State*>(b_.state));
@@ -691,11 +576,11 @@ class Step {
   };
 
   Block& b_;
+  Inbox inbox_;
   InRing* last_ = nullptr;     // its slots are to be given back
   InRing* current_ = nullptr;  // being handled
   uint64_t cycle_emitted_ = 0;
   bool settled_ = false;
-  bool starved_ = false;  // no credits: only messages from inside the cycle are taken
   uint32_t run_count_ = 0;
   Run runs_[kRuns];
 };

@@ -1,0 +1,111 @@
+// The receiving half of a block's step: which of its rings is next, what may be taken from
+// siblings, and the credits of a cycle. Used by the step that runs a handler and by the pump that
+// passes messages to a device.
+#pragma once
+
+#include "ringkernel/device/outbox.hpp"
+
+namespace ringkernel {
+
+class Inbox {
+ public:
+  RK_HD explicit Inbox(Block& block) : b_(block) {}
+
+  RK_HD static uint32_t ready(InRing& r) {
+    if (r.kind == RingKind::Spsc) return r.spsc.available();
+    return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
+  }
+
+  // The next ring with a message, the own ones first; null: there is none.
+  RK_HD InRing* next() {
+    InRing* ring = next_ring();
+    return ring != nullptr ? ring : steal();
+  }
+
+  // No credits: from now on only messages from inside the cycle are taken, or its credits would
+  // never come back.
+  RK_HD void starve() { starved_ = true; }
+  RK_HD bool starved() const { return starved_; }
+
+  // Credits for up to n messages from outside the cycle; how many got theirs.
+  RK_HD uint32_t take_credits(uint32_t n) {
+    for (bool asked = false;; asked = true) {
+      uint64_t available = load_relaxed(&b_.credits->available);
+      uint32_t can = min_of(n, static_cast<uint32_t>(available / b_.cycle_max));
+      if (can > 0) {
+        if (compare_exchange(&b_.credits->available, available,
+                             available - static_cast<uint64_t>(can) * b_.cycle_max))
+          return can;
+        asked = false;
+        continue;
+      }
+      if (asked) return 0;
+      exchange(&b_.credits->want, 1U);
+    }
+  }
+
+  // Makes sure that `wanted` messages, or as many as possible, can be handled without an edge
+  // running full. 0: none; a wake-up is arranged.
+  RK_HD uint32_t make_room(uint32_t wanted) {
+    const Ring* full = nullptr;
+    OutEdge* edge = nullptr;
+    uint32_t n = room_for_messages(b_, wanted, full, edge);
+    if (RK_LIKELY(n > 0)) return n;
+    if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
+    ask_for_room(*full);
+    n = room_for_messages(b_, wanted, full, edge);
+    if (n == 0) begin_waiting(b_, edge);
+    return n;
+  }
+
+ private:
+  // The highest level first, in turns among equals.
+  RK_HD InRing* next_ring() {
+    if (b_.pending == 0) return nullptr;
+    InRing* best = nullptr;
+    uint32_t best_at = 0;
+    uint32_t at = b_.next_in;
+    for (uint32_t i = 0; i < b_.in_count; ++i, ++at) {
+      if (at >= b_.in_count) at = 0;
+      InRing& r = b_.in[at];
+      if ((b_.pending & ring_bit(r.bit)) == 0 || (starved_ && !r.in_cycle)) continue;
+      if (ready(r) == 0) {
+        if (b_.in_count <= 62) b_.pending &= ~ring_bit(r.bit);
+        continue;
+      }
+      if (best == nullptr || r.level > best->level) {
+        best = &r;
+        best_at = at;
+      }
+      if (!b_.leveled) break;
+    }
+    if (best == nullptr)
+      b_.pending = starved_ ? b_.pending : 0;
+    else
+      b_.next_in = best_at + 1 >= b_.in_count ? 0 : best_at + 1;
+    return best;
+  }
+
+  // With little of its own, a block looks at a few siblings that have plenty.
+  RK_HD InRing* steal() {
+    if (RK_LIKELY(b_.steal_threshold == 0)) return nullptr;
+    uint32_t looks = min_of(b_.steal_neighborhood, b_.steal_count);
+    for (uint32_t i = 0; i < looks; ++i) {
+      InRing& r = b_.steal[b_.next_steal];
+      b_.next_steal = b_.next_steal + 1 >= b_.steal_count ? 0 : b_.next_steal + 1;
+      if (r.taken > 0) return &r;
+      if (r.mpmc.depth() <= b_.share_threshold) continue;
+      r.taken = r.mpmc.take(b_.max_steal_batch, r.taken_first);
+      if (r.taken > 0) {
+        count(&b_.counters->stolen, r.taken);
+        return &r;
+      }
+    }
+    return nullptr;
+  }
+
+  Block& b_;
+  bool starved_ = false;
+};
+
+}  // namespace ringkernel

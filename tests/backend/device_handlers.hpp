@@ -1,0 +1,205 @@
+// Messages and handlers of the behaviour suite that run on every processor.
+#pragma once
+
+#if !defined(__CUDACC__)
+#include <stdexcept>
+#endif
+
+#include "ringkernel/handler.hpp"
+#include "ringkernel/message.hpp"
+
+struct Number {
+  uint64_t id;
+  uint32_t key;
+  uint64_t value;
+};
+struct Tick {
+  uint64_t at;
+};
+RK_MESSAGE(Number, id, key, value)
+RK_MESSAGE(Tick, at)
+
+namespace port {
+inline constexpr ringkernel::Port<"out", Number> out;
+inline constexpr ringkernel::Port<"other", Number> other;
+inline constexpr ringkernel::Port<"many", Number, 8> many;
+inline constexpr ringkernel::Port<"ticks", Tick> ticks;
+}  // namespace port
+
+struct Add {
+  struct Params {
+    uint64_t amount;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Add>;
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, Number{n.id, n.key, n.value + ctx.params().amount});
+  }
+};
+
+struct Swallow {
+  using Context = ringkernel::Context<Swallow>;
+  static void on_message(Context&, const Number&) {}
+};
+
+// value: how many of its key came before
+struct Count {
+  struct State {
+    uint64_t seen;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Keys = ringkernel::Keys<&Number::key>;
+  using Context = ringkernel::Context<Count>;
+  static void on_message(Context& ctx, State& state, const Number& n) {
+    ctx.emit(port::out, Number{n.id, n.key, state.seen++});
+  }
+};
+
+// Emits its total when a tick comes, and when it stops.
+struct Window {
+  using Accepts = ringkernel::Accepts<Number, Tick>;
+  struct State {
+    uint64_t sum;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Keys = ringkernel::Keys<&Number::key>;
+  using Context = ringkernel::Context<Window>;
+  static void on_message(Context&, State& state, const Number& n) { state.sum += n.value; }
+  static void on_message(Context& ctx, State& state, const Tick& tick) {
+    ctx.emit(port::out, Number{tick.at, static_cast<uint32_t>(ctx.key()), state.sum});
+    state.sum = 0;
+  }
+  static void on_stop(Context& ctx, State& state) {
+    ctx.emit(port::out, Number{999, static_cast<uint32_t>(ctx.key()), state.sum});
+  }
+};
+
+// id decides: 1 fails, 2 throws, 3 emits too much, others pass.
+struct Unruly {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Unruly>;
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, n);
+    if (n.id == 1) ctx.fail("asked to fail");
+#if defined(__CUDACC__)
+    if (n.id == 2) ctx.fail("asked to throw");  // no exceptions on a GPU
+#else
+    if (n.id == 2) throw std::runtime_error("asked to throw");
+#endif
+    if (n.id == 3) ctx.emit(port::out, n);
+  }
+};
+
+struct Double {
+  using Reply = Number;
+  using Context = ringkernel::Context<Double>;
+  static void on_message(Context& ctx, const Number& n) {
+    if (n.id == 7) return;  // no reply
+    if (n.id == 8) return ctx.fail("will not");
+    ctx.reply(Number{n.id, n.key, 2 * n.value});
+  }
+};
+
+struct Forward {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Forward>;
+  static void on_message(Context& ctx, const Number& n) { ctx.forward(port::out, n); }
+};
+
+// Emits 0 .. count-1 by itself.
+struct Source {
+  struct Params {
+    uint64_t count;
+  };
+  struct State {
+    uint64_t next;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Source>;
+  static bool on_poll(Context& ctx, State& state) {
+    if (state.next == ctx.params().count) return false;
+    ctx.emit(port::out, Number{state.next, static_cast<uint32_t>(state.next % 13), state.next});
+    return ++state.next < ctx.params().count;
+  }
+};
+
+struct Fan {
+  using Ports = ringkernel::Ports<port::many>;
+  using Context = ringkernel::Context<Fan>;
+  static void on_message(Context& ctx, const Number& n) {
+    for (uint64_t i = 0; i < n.value; ++i) ctx.emit(port::many, Number{n.id, n.key, i});
+  }
+};
+
+struct Lifecycle {
+  struct State {
+    uint64_t started;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Lifecycle>;
+  static void on_start(Context& ctx, State& state) {
+    state.started = 1;
+    ctx.emit(port::out, Number{1, ctx.block(), 0});
+  }
+  static void on_message(Context& ctx, State& state, const Number& n) {
+    ctx.emit(port::out, Number{n.id, ctx.block(), state.started});
+  }
+  static void on_stop(Context& ctx, State&) { ctx.emit(port::out, Number{3, ctx.block(), 0}); }
+};
+
+// All threads of the block work on one message.
+struct Team {
+  struct State {
+    uint64_t sums[16];
+  };
+  static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Block;
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Team>;
+  static void on_message(Context& ctx, State& state, const Number& n) {
+    uint64_t sum = 0;
+    for (uint64_t i = ctx.thread_rank(); i < n.value; i += ctx.num_threads()) sum += i;
+    state.sums[ctx.thread_rank()] = sum;
+    ctx.sync();
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < ctx.num_threads(); ++i) total += state.sums[i];
+    ctx.sync();
+    ctx.emit(port::out, Number{n.id, ctx.num_threads(), total});
+  }
+};
+
+struct Threads {
+  struct State {
+    uint64_t seen;
+  };
+  static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Thread;
+  using Ports = ringkernel::Ports<port::out>;
+  using Keys = ringkernel::Keys<&Number::key>;
+  using Context = ringkernel::Context<Threads>;
+  static void on_message(Context& ctx, State& state, const Number& n) {
+    if (n.id % 100 == 50) return ctx.fail("fifty");
+    ctx.emit(port::out, Number{n.id, n.key, state.seen++});
+  }
+};
+
+struct Parallel {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Parallel>;
+  static void on_message(Context& ctx, const Number& n) {
+    uint64_t squares[64] = {};
+    ctx.parallel_for(64, [&](uint32_t i) { squares[i] = uint64_t{i} * i; });
+    uint64_t sum = 0;
+    for (uint64_t s : squares) sum += s;
+    ctx.emit(port::out, Number{n.id, ctx.num_threads(), sum});
+  }
+};
+
+struct Shared {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Shared>;
+  static void on_message(Context& ctx, const Number& n) {
+    auto* words = ctx.shared<uint64_t[4]>();
+    uint64_t before = words != nullptr ? (*words)[0] : 12345;
+    if (words != nullptr) (*words)[0] = n.value;
+    ctx.emit(port::out, Number{n.id, n.key, before});
+  }
+};
