@@ -1,30 +1,58 @@
 // Compiles what runs on a GPU for several GPUs, with none at hand: every device header by itself,
-// and the handlers of every topology in configs/.
+// the rings that cross PCIe, and the handlers of every topology in configs/.
 // usage: ringkernel_nvrtc_test SOURCE_FOLDER       77: NVRTC is not on this machine
-#include "device/nvrtc.hpp"
+#include "handlers/nvrtc.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <array>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <iostream>
-#include <sstream>
+#include <mutex>
 
-#include "handlers/generate.hpp"
+#include "handlers/device_compiler.hpp"
+#include "handlers/side_by_side.hpp"
 #include "launcher/handler_specs.hpp"
 #include "topology/load.hpp"
 
 using namespace ringkernel;
-using ringkernel::testing::Nvrtc;
+using namespace ringkernel::handlers;
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array kArchitectures = {"sm_75", "sm_90", "sm_100"};
+constexpr std::array kArchitectures = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
+
+// One kernel that sends and receives across PCIe, one that does so inside the GPU.
+constexpr const char* kRings = R"(
+#include "ringkernel/device/turn_ring.hpp"
+using namespace ringkernel;
+template <Scope S>
+RK_HD void pass_on(TurnReceiver<S> from, TurnSender<S> to) {
+  if (!from.has_message() || !to.has_room()) return;
+  to.next()->message_id = from.front()->message_id;
+  to.publish();
+  from.release();
+}
+extern "C" __global__ void across(TurnReceiver<Scope::System> from, TurnSender<Scope::System> to) {
+  pass_on(from, to);
+}
+extern "C" __global__ void inside(TurnReceiver<Scope::Device> from, TurnSender<Scope::Device> to) {
+  pass_on(from, to);
+}
+)";
 
 class Run {
  public:
-  Run(const Nvrtc& nvrtc, fs::path source) : nvrtc_(nvrtc), source_(std::move(source)) {}
+  Run(const Nvrtc& nvrtc, fs::path source, fs::path scratch)
+      : nvrtc_(nvrtc), source_(std::move(source)), cache_((scratch / "cache").string()) {
+    for (const char* one : kArchitectures)
+      if (nvrtc.supports(one))
+        architectures_.emplace_back(one);
+      else
+        std::cout << "NVRTC " << nvrtc.version() << " does not know " << one << "\n";
+  }
 
   void headers() {
     std::vector<std::string> names;
@@ -32,7 +60,27 @@ class Run {
       names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     for (const std::string& name : names)
-      compile(name, "#include \"ringkernel/device/" + name + "\"\n", {}, false);
+      for (const std::string& arch : architectures_)
+        jobs_.push_back([this, name, arch] {
+          // Full optimisation would take long and find no more errors.
+          compile("#include \"ringkernel/device/" + name + "\"\n", name, arch,
+                  {"--Ofast-compile=max"});
+        });
+  }
+
+  void rings() {
+    for (const std::string& arch : architectures_)
+      jobs_.push_back([this, arch] {
+        const std::string ptx = compile(kRings, "rings", arch, {"--fmad=false"});
+        for (const char* wanted :
+             {"ld.acquire.sys", "st.release.sys", "ld.acquire.gpu", "st.release.gpu"})
+          if (ptx.find(wanted) == std::string::npos)
+            complain("rings for " + arch, "the PTX has no " + std::string(wanted));
+        // A fence of its own orders more than is asked for, and costs a trip to the memory.
+        for (const char* fence : {"membar", "fence"})
+          if (ptx.find(fence) != std::string::npos)
+            complain("rings for " + arch, "the PTX has a " + std::string(fence));
+      });
   }
 
   void handlers() {
@@ -43,48 +91,64 @@ class Run {
     for (const fs::path& file : files) topology(file);
   }
 
-  int finish() const {
-    std::cout << compiled_ << " compiled, " << failed_ << " failed\n";
-    return failed_ == 0 && compiled_ > 0 ? 0 : 1;
+  int finish() {
+    side_by_side(jobs_.size(), [&](size_t i) { jobs_[i](); });
+    std::cout << jobs_.size() << " compiled, " << complaints_ << " complaints\n";
+    return complaints_ == 0 && !jobs_.empty() ? 0 : 1;
   }
 
  private:
   void topology(const fs::path& file) {
-    auto loaded = topology::load(file.string());
+    const auto loaded = topology::load(file.string());
     if (!loaded || !loaded->topology) {
-      std::cout << file << ": does not load\n";
-      ++failed_;
+      complain(file.string(), "does not load");
       return;
     }
     for (const topology::Kernel& kernel : loaded->topology->kernels) {
-      const auto spec = launcher::handler_spec(*loaded->topology, kernel);
-      if (spec.kind == handlers::HandlerSpec::Kind::Builtin) continue;
       if (kernel.backend == Backend::Cpu) continue;  // may use all of C++
-      std::vector<std::string> include = spec.include;
-      if (!spec.source.empty()) include.push_back(fs::path(spec.source).parent_path().string());
-      compile(file.stem().string() + "/" + spec.kernel, generate(spec, spec.source), include, true);
+      const auto spec = launcher::handler_spec(*loaded->topology, kernel);
+      for (const std::string& arch : architectures_)
+        jobs_.push_back([this, spec, arch, name = file.stem().string() + "/" + spec.kernel] {
+          handler(spec, name + " for " + arch, arch);
+        });
     }
   }
 
-  void compile(const std::string& name, const std::string& text, std::vector<std::string> include,
-               bool has_kernel) {
-    include.push_back((source_ / "lib/include").string());
-    for (const char* arch : kArchitectures) {
-      const Nvrtc::Compiled result = nvrtc_.compile(text, name, arch, include);
-      const bool whole =
-          result.ok && (!has_kernel || result.ptx.find("rk_resident") != std::string::npos);
-      ++compiled_;
-      if (whole) continue;
-      ++failed_;
-      std::cout << "== " << name << " for " << arch << "\n" << result.log << "\n";
-      break;  // the others say the same
+  void handler(const HandlerSpec& spec, const std::string& name, const std::string& arch) {
+    const auto code = compile_for_device(spec, arch, cache_);
+    if (!code) {
+      complain(name, code.error().message);
+      return;
     }
+    if (code->usage.registers == 0) complain(name, "it has no entry");
+    if (code->usage.spilled != 0)
+      complain(name, std::to_string(code->usage.spilled) + " bytes spilled");
+  }
+
+  // The PTX.
+  std::string compile(const std::string& text, const std::string& name, const std::string& arch,
+                      std::vector<std::string> options) {
+    options.insert(options.end(), {"--std=c++20", "-default-device"});
+    const auto compiled =
+        nvrtc_.compile({text, name, arch, {(source_ / "lib/include").string()}, options});
+    if (compiled && !compiled->cubin.empty()) return compiled->ptx;
+    complain(name + " for " + arch, compiled ? "no cubin" : compiled.error().message);
+    return "";
+  }
+
+  void complain(const std::string& where, const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    std::cout << "== " << where << "\n" << what << "\n";
+    ++complaints_;
   }
 
   const Nvrtc& nvrtc_;
   const fs::path source_;
-  int compiled_ = 0;
-  int failed_ = 0;
+  const ArtefactCache cache_;
+  std::vector<std::string> architectures_;
+  std::vector<std::function<void()>> jobs_;
+  std::mutex mutex_;
+  int complaints_ = 0;
 };
 
 }  // namespace
@@ -96,11 +160,16 @@ int main(int argc, char** argv) {
   }
   const auto nvrtc = Nvrtc::open();
   if (!nvrtc) {
-    std::cout << "skipped: NVRTC is not on this machine\n";
+    std::cout << "skipped: " << nvrtc.error().message << "\n";
     return 77;
   }
-  Run run(*nvrtc, argv[1]);
+  std::string scratch = (fs::temp_directory_path() / "ringkernel-nvrtc-XXXXXX").string();
+  if (mkdtemp(scratch.data()) == nullptr) return 1;
+  Run run(**nvrtc, argv[1], scratch);
   run.headers();
+  run.rings();
   run.handlers();
-  return run.finish();
+  const int code = run.finish();
+  fs::remove_all(scratch);
+  return code;
 }

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMostArtefacts = 1000;
+constexpr size_t kMostArtefacts = 2000;
 constexpr std::string_view kSeal = "ringkernel-artefact:";
 constexpr size_t kSealSize = kSeal.size() + 64;
 
@@ -87,14 +87,41 @@ std::string name_of(const std::string& recipe, const std::vector<Included>& file
   return sum.hex();
 }
 
-// Whole: the seal at its end is the sum of what stands before.
-bool is_whole(const std::string& path) {
-  const auto bytes = read_file(path);
-  if (!bytes || bytes->size() <= kSealSize) return false;
+// What an artefact holds; none: it is not whole, which the seal at its end tells, the sum of what
+// stands before.
+std::optional<std::string> unsealed(const std::string& path) {
+  auto bytes = read_file(path);
+  if (!bytes || bytes->size() <= kSealSize) return std::nullopt;
   const size_t end = bytes->size() - kSealSize;
   const std::string_view seal = std::string_view(*bytes).substr(end);
-  return seal.starts_with(kSeal) &&
-         seal.substr(kSeal.size()) == sha256(std::string_view(*bytes).substr(0, end));
+  if (!seal.starts_with(kSeal) ||
+      seal.substr(kSeal.size()) != sha256(std::string_view(*bytes).substr(0, end)))
+    return std::nullopt;
+  bytes->resize(end);
+  return bytes;
+}
+
+// What was included, as it is now.
+struct Manifest {
+  std::vector<Included> files;
+  std::string text;
+};
+Manifest manifest_of(const std::vector<std::string>& paths) {
+  Manifest manifest;
+  for (const std::string& path : paths) {
+    auto file = look_at(path);
+    const auto text = read_file(path);
+    if (!file || !text) continue;
+    file->sum = sha256(*text);
+    manifest.text += std::to_string(file->size) + " " + std::to_string(file->seconds) + " " +
+                     std::to_string(file->nanoseconds) + " " + file->sum + " " + path + "\n";
+    manifest.files.push_back(std::move(*file));
+  }
+  return manifest;
+}
+
+tl::unexpected<Error> cannot_be_written(const std::string& path) {
+  return fail(ErrorCode::IoError, std::string("cannot be written: ") + std::strerror(errno), path);
 }
 
 bool make_private_folder(const std::string& folder) {
@@ -141,7 +168,7 @@ ArtefactCache::~ArtefactCache() {
   if (temporary_) fs::remove_all(folder_, code);
 }
 
-std::string ArtefactCache::find(const std::string& recipe) const {
+std::string ArtefactCache::stem_of(const std::string& recipe) const {
   const auto manifest = read_file(folder_ + "/" + sha256(recipe) + ".deps");
   if (!manifest) return "";
   std::vector<Included> files;
@@ -161,17 +188,32 @@ std::string ArtefactCache::find(const std::string& recipe) const {
     }
     files.push_back(std::move(*now));
   }
-  const std::string artefact = folder_ + "/" + name_of(recipe, files) + ".so";
-  return is_whole(artefact) ? artefact : "";
+  return folder_ + "/" + name_of(recipe, files);
+}
+
+std::string ArtefactCache::find(const std::string& recipe) const {
+  const std::string stem = stem_of(recipe);
+  if (stem.empty()) return "";
+  std::string artefact = stem + ".so";
+  return unsealed(artefact) ? artefact : "";
+}
+
+std::optional<std::string> ArtefactCache::read(const std::string& recipe,
+                                               const std::string& extension) const {
+  const std::string stem = stem_of(recipe);
+  return stem.empty() ? std::nullopt : unsealed(stem + extension);
+}
+
+std::string ArtefactCache::scratch_stem() const {
+  static std::atomic<unsigned> count{0};
+  return folder_ + "/tmp-" + std::to_string(getpid()) + "-" + std::to_string(count.fetch_add(1));
 }
 
 Result<ArtefactCache::Scratch> ArtefactCache::scratch() const {
-  static std::atomic<unsigned> count{0};
   if (folder_.empty())
     return fail(ErrorCode::IoError,
                 "there is no folder to compile in: set RINGK_CACHE_DIR or TMPDIR");
-  const std::string stem =
-      folder_ + "/tmp-" + std::to_string(getpid()) + "-" + std::to_string(count.fetch_add(1));
+  const std::string stem = scratch_stem();
   return Scratch{stem + ".cpp", stem + ".so", stem + ".d"};
 }
 
@@ -185,43 +227,52 @@ Result<std::string> ArtefactCache::store(const std::string& recipe, const Scratc
   const auto object = read_file(scratch.object);
   if (!rules || !object)
     return fail(ErrorCode::IoError, "the compiler left no output", scratch.object);
-  std::vector<Included> files;
-  std::string manifest;
-  for (const std::string& path : prerequisites(*rules)) {
-    if (path == scratch.source) continue;
-    auto file = look_at(path);
-    const auto text = read_file(path);
-    if (!file || !text) continue;
-    file->sum = sha256(*text);
-    manifest += std::to_string(file->size) + " " + std::to_string(file->seconds) + " " +
-                std::to_string(file->nanoseconds) + " " + file->sum + " " + path + "\n";
-    files.push_back(std::move(*file));
-  }
-  const std::string artefact = folder_ + "/" + name_of(recipe, files) + ".so";
+  auto included = prerequisites(*rules);
+  included.erase(std::remove(included.begin(), included.end(), scratch.source), included.end());
+  const Manifest manifest = manifest_of(included);
+  const std::string artefact = folder_ + "/" + name_of(recipe, manifest.files) + ".so";
   const std::string deps = folder_ + "/" + sha256(recipe) + ".deps";
   // ELF has no use for bytes after its end.
   {
     std::ofstream seal(scratch.object, std::ios::binary | std::ios::app);
     seal << kSeal << sha256(*object);
-    if (!seal.flush())
-      return fail(ErrorCode::IoError, std::string("cannot be written: ") + std::strerror(errno),
-                  scratch.object);
+    if (!seal.flush()) return cannot_be_written(scratch.object);
   }
-  if (!write_file(scratch.dependencies, manifest) ||
+  if (!write_file(scratch.dependencies, manifest.text) ||
       rename(scratch.object.c_str(), artefact.c_str()) != 0 ||
       rename(scratch.dependencies.c_str(), deps.c_str()) != 0)
-    return fail(ErrorCode::IoError, std::string("cannot be written: ") + std::strerror(errno),
-                artefact);
+    return cannot_be_written(artefact);
   prune();
   return artefact;
 }
 
-// Past a thousand, the older half goes.
+Result<void> ArtefactCache::keep(const std::string& recipe,
+                                 const std::vector<std::string>& included,
+                                 const std::vector<Part>& parts) const {
+  const Manifest manifest = manifest_of(included);
+  const std::string scratch = scratch_stem();
+  auto put = [&](const std::string& text, const std::string& path) {
+    if (write_file(scratch, text) && rename(scratch.c_str(), path.c_str()) == 0) return true;
+    unlink(scratch.c_str());
+    return false;
+  };
+  const std::string stem = folder_ + "/" + name_of(recipe, manifest.files);
+  for (const Part& part : parts)
+    if (!put(part.bytes + std::string(kSeal) + sha256(part.bytes), stem + part.extension))
+      return cannot_be_written(stem + part.extension);
+  const std::string deps = folder_ + "/" + sha256(recipe) + ".deps";
+  if (!put(manifest.text, deps)) return cannot_be_written(deps);
+  prune();
+  return {};
+}
+
+// Past kMostArtefacts, the older half goes.
 void ArtefactCache::prune() const {
   std::error_code code;
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   for (const auto& entry : fs::directory_iterator(folder_, code))
-    if (entry.path().extension() == ".so")
+    if (const auto kind = entry.path().extension();
+        kind == ".so" || kind == ".cubin" || kind == ".ptx" || kind == ".log")
       files.emplace_back(entry.last_write_time(code), entry.path());
   if (files.size() <= kMostArtefacts) return;
   std::sort(files.begin(), files.end());

@@ -3,7 +3,9 @@
 // under their final names, or not at all; several processes may use one cache at a time.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ringkernel/error.hpp"
 
@@ -20,8 +22,10 @@ class ArtefactCache {
   // The folder for artefacts and scratch files; empty: there is none at all.
   const std::string& folder() const { return folder_; }
 
-  // The artefact of `recipe`, whole and of today's includes; empty: there is none.
+  // The path of the shared object of `recipe`, whole and of today's includes; empty: there is none.
   std::string find(const std::string& recipe) const;
+  // The bytes of an artefact that was kept under an extension of its own.
+  std::optional<std::string> read(const std::string& recipe, const std::string& extension) const;
 
   // Files for a compiler to write; they belong to the caller until stored.
   struct Scratch {
@@ -32,7 +36,18 @@ class ArtefactCache {
   Result<std::string> store(const std::string& recipe, const Scratch& scratch) const;
   static void remove(const Scratch& scratch);
 
+  // Keeps what was made in memory out of `recipe` and the files `included`.
+  struct Part {
+    std::string extension;  // ".cubin"
+    std::string bytes;
+  };
+  Result<void> keep(const std::string& recipe, const std::vector<std::string>& included,
+                    const std::vector<Part>& parts) const;
+
  private:
+  // The path without extension that the artefacts of `recipe` have with today's includes.
+  std::string stem_of(const std::string& recipe) const;
+  std::string scratch_stem() const;
   void prune() const;
 
   std::string folder_;

@@ -76,13 +76,7 @@ KeySpec key_of(const HandlerSpec& spec, const schema::MessageType& message) {
   return made;
 }
 
-}  // namespace
-
-Result<const HandlerModule*> make_builtin(const HandlerSpec& spec) {
-  // Never freed: blocks may run them until the process ends.
-  static std::mutex mutex;
-  static auto& all = *new std::deque<Made>();
-
+Result<void> check(const HandlerSpec& spec) {
   const bool echo = spec.builtin == "echo";
   if (!echo && spec.builtin != "discard")
     return fail(ErrorCode::ValidationError, "unknown builtin '" + spec.builtin + "'", spec.kernel);
@@ -97,7 +91,18 @@ Result<const HandlerModule*> make_builtin(const HandlerSpec& spec) {
   if (!echo && (!spec.emits.empty() || spec.replies != nullptr))
     return fail(ErrorCode::ValidationError, "discard emits nothing and does not reply",
                 spec.kernel);
+  return {};
+}
 
+}  // namespace
+
+Result<const HandlerModule*> make_builtin(const HandlerSpec& spec) {
+  // Never freed: blocks may run them until the process ends.
+  static std::mutex mutex;
+  static auto& all = *new std::deque<Made>();
+
+  if (auto checked = check(spec); !checked) return tl::unexpected(checked.error());
+  const bool echo = spec.builtin == "echo";
   const std::lock_guard lock(mutex);
   Made& made = all.emplace_back();
   made.module = !echo                     ? module_of<Discard>()
@@ -124,6 +129,23 @@ Result<const HandlerModule*> make_builtin(const HandlerSpec& spec) {
   made.module.keys = made.keys.empty() ? nullptr : made.keys.data();
   if (spec.replies != nullptr) made.module.reply = made.accepts[0];
   return &made.module;
+}
+
+Result<HandlerSpec> builtin_as_code(const HandlerSpec& spec) {
+  if (auto checked = check(spec); !checked) return tl::unexpected(checked.error());
+  HandlerSpec made = spec;
+  made.kind = HandlerSpec::Kind::Code;
+  made.code_file = "builtin " + spec.builtin;
+  made.code_line = 1;
+  for (const auto& message : spec.accepts) {
+    made.code +=
+        "RK_HANDLER void on_message(Context& ctx, const ::" + message->name + "& message) {";
+    for (const PortSpec& out : spec.emits)
+      made.code += " ctx.emit(port::" + out.name + ", message);";
+    if (spec.replies != nullptr) made.code += " ctx.reply(message);";
+    made.code += " }\n";
+  }
+  return made;
 }
 
 }  // namespace ringkernel::handlers

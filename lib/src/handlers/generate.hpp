@@ -9,6 +9,9 @@
 
 namespace ringkernel::handlers {
 
+// The entry that the unit has under NVRTC.
+inline constexpr const char* kDeviceEntry = "rk_resident";
+
 // Says nothing of the kernel's name or its params' values, so that kernels with one handler share
 // one module. `source`: the path that the handler file is included by.
 std::string generate(const HandlerSpec& spec, const std::string& source);

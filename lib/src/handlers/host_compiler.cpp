@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "handlers/file_identity.hpp"
+
 extern "C" char** environ;
 
 namespace ringkernel::handlers {
@@ -39,15 +41,6 @@ std::string find_program(const std::string& name) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return "";
-}
-
-std::string identity_of(const std::string& path) {
-  std::error_code code;
-  const fs::path real = fs::canonical(path, code);
-  struct stat status {};
-  stat(path.c_str(), &status);
-  return (code ? path : real.string()) + ":" + std::to_string(status.st_size) + ":" +
-         std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
 // -march=native means another thing on every machine.
@@ -168,7 +161,7 @@ Result<HostCompiler> HostCompiler::find(const std::string& wanted) {
   std::error_code code;
   compiler.is_clang_ =
       fs::canonical(compiler.path_, code).filename().string().find("clang") != std::string::npos;
-  compiler.identity_ = identity_of(compiler.path_);
+  compiler.identity_ = file_identity(compiler.path_);
   auto include = include_folder();
   if (!include) return tl::unexpected(include.error());
   compiler.include_ = std::move(*include);

@@ -1,22 +1,17 @@
 #include "handlers/load.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <optional>
-#include <thread>
 
 #include "handlers/artefact_cache.hpp"
 #include "handlers/builtin.hpp"
 #include "handlers/compiler_output.hpp"
-#include "handlers/generate.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/module_loader.hpp"
 #include "handlers/sha256.hpp"
+#include "handlers/side_by_side.hpp"
+#include "handlers/translation_unit.hpp"
 
 namespace ringkernel::handlers {
 namespace {
@@ -24,31 +19,16 @@ namespace {
 // One text to compile, and the kernels that share it.
 struct Job {
   const HandlerSpec* spec = nullptr;
-  std::string source;  // as the generated text includes it
-  std::string text;
+  TranslationUnit unit;
   Result<std::string> artefact = std::string();
   bool compiled = false;
 };
-
-Result<Job> prepare(const HandlerSpec& spec) {
-  Job job;
-  job.spec = &spec;
-  if (spec.kind == HandlerSpec::Kind::Source) {
-    std::error_code code;
-    job.source = std::filesystem::absolute(spec.source, code).lexically_normal().string();
-    if (code || access(job.source.c_str(), R_OK) != 0)
-      return fail(ErrorCode::NotFound,
-                  "the handler file cannot be read: " + std::string(strerror(errno)), spec.source);
-  }
-  job.text = generate(spec, job.source);
-  return job;
-}
 
 std::string recipe_of(const Job& job, const HostCompiler& compiler,
                       const std::vector<std::string>& flags) {
   Sha256 sum;
   sum.add_part(std::to_string(kModuleAbi)).add_part(std::to_string(sizeof(Block)));
-  sum.add_part(compiler.identity()).add_part(job.text);
+  sum.add_part(compiler.identity()).add_part(job.unit.text);
   for (const std::string& flag : flags) sum.add_part(flag);
   return sum.hex();
 }
@@ -67,7 +47,7 @@ void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache)
   }
   job.compiled = true;
   std::ofstream file(scratch->source, std::ios::binary);
-  file << job.text;
+  file << job.unit.text;
   file.close();
   if (!file) {
     job.artefact = fail(ErrorCode::IoError, "cannot be written", scratch->source);
@@ -76,26 +56,14 @@ void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache)
              !done) {
     Error error = done.error();
     if (error.code == ErrorCode::CompilationError)
-      error.message = users_part(error.message, {scratch->source, job.source, job.spec->source});
+      error.message =
+          users_part(error.message, {scratch->source, job.unit.source, job.spec->source});
     error.where = job.spec->kernel;
     job.artefact = tl::unexpected(std::move(error));
   } else {
     job.artefact = cache.store(recipe, *scratch);
   }
   ArtefactCache::remove(*scratch);
-}
-
-void compile_all(std::vector<Job>& jobs, const HostCompiler& compiler, const ArtefactCache& cache) {
-  const size_t most = std::max(1U, std::thread::hardware_concurrency());
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i = next.fetch_add(1); i < jobs.size(); i = next.fetch_add(1))
-      compile(jobs[i], compiler, cache);
-  };
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < std::min(most, jobs.size()); ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
@@ -130,21 +98,21 @@ Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> sp
       loaded[i].params.clear();
       continue;
     }
-    auto job = prepare(specs[i]);
-    if (!job) return tl::unexpected(job.error());
+    auto unit = translation_unit(specs[i]);
+    if (!unit) return tl::unexpected(unit.error());
     auto same = std::find_if(jobs.begin(), jobs.end(), [&](const Job& other) {
-      return other.text == job->text && other.spec->flags == specs[i].flags &&
+      return other.unit.text == unit->text && other.spec->flags == specs[i].flags &&
              other.spec->include == specs[i].include && other.spec->fast_math == specs[i].fast_math;
     });
     job_of[i] = static_cast<size_t>(same - jobs.begin());
-    if (same == jobs.end()) jobs.push_back(std::move(*job));
+    if (same == jobs.end()) jobs.push_back({&specs[i], std::move(*unit)});
   }
   if (jobs.empty()) return loaded;
 
   auto compiler = HostCompiler::find(options.compiler);
   if (!compiler) return tl::unexpected(compiler.error());
   ArtefactCache cache(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder);
-  compile_all(jobs, *compiler, cache);
+  side_by_side(jobs.size(), [&](size_t i) { compile(jobs[i], *compiler, cache); });
   for (size_t i = 0; i < specs.size(); ++i) {
     if (!job_of[i]) continue;
     Job& job = jobs[*job_of[i]];

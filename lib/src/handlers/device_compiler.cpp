@@ -1,0 +1,105 @@
+#include "handlers/device_compiler.hpp"
+
+#include "handlers/builtin.hpp"
+#include "handlers/compiler_output.hpp"
+#include "handlers/generate.hpp"
+#include "handlers/host_compiler.hpp"
+#include "handlers/included_files.hpp"
+#include "handlers/sha256.hpp"
+#include "handlers/translation_unit.hpp"
+
+namespace ringkernel::handlers {
+namespace {
+
+// What of the host compiler's flags means the same to any compiler: -D, -U and -I.
+void add_portable(const std::vector<std::string>& flags, Nvrtc::Unit& unit) {
+  for (size_t i = 0; i < flags.size(); ++i) {
+    const std::string kind = flags[i].substr(0, 2);
+    if (kind != "-D" && kind != "-U" && kind != "-I") continue;
+    const bool apart = flags[i].size() == 2;
+    if (apart && ++i == flags.size()) break;
+    const std::string value = apart ? flags[i] : flags[i].substr(2);
+    if (kind == "-I")
+      unit.include.push_back(value);
+    else
+      unit.options.push_back(kind + value);
+  }
+}
+
+Result<Nvrtc::Unit> unit_of(const HandlerSpec& spec, std::string text,
+                            const std::string& architecture) {
+  auto include = include_folder();
+  if (!include) return tl::unexpected(include.error());
+  Nvrtc::Unit unit;
+  unit.text = std::move(text);
+  unit.name = "<before the handler>";
+  unit.architecture = architecture;
+  unit.include = {std::move(*include)};
+  unit.include.insert(unit.include.end(), spec.include.begin(), spec.include.end());
+  unit.options = {"--std=c++20", "-default-device", "--disable-warnings", "--ptxas-options=-v"};
+  // Fused multiplications would make results differ from processor to processor.
+  unit.options.emplace_back(spec.fast_math ? "--use_fast_math" : "--fmad=false");
+  add_portable(spec.flags, unit);
+  return unit;
+}
+
+std::string recipe_of(const Nvrtc::Unit& unit, const Nvrtc& nvrtc) {
+  Sha256 sum;
+  sum.add_part("device").add_part(nvrtc.identity()).add_part(unit.architecture);
+  sum.add_part(unit.text);
+  for (const std::string& option : unit.options) sum.add_part(option);
+  for (const std::string& folder : unit.include) sum.add_part(folder);
+  return sum.hex();
+}
+
+}  // namespace
+
+Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
+                                      const ArtefactCache& cache) {
+  const auto nvrtc = Nvrtc::open();
+  if (!nvrtc) return tl::unexpected(nvrtc.error());
+  if (spec.kind == HandlerSpec::Kind::Builtin) {
+    const auto code = builtin_as_code(spec);
+    if (!code) return tl::unexpected(code.error());
+    return compile_for_device(*code, architecture, cache);
+  }
+  auto translation = translation_unit(spec);
+  if (!translation) return tl::unexpected(translation.error());
+  const auto unit = unit_of(spec, std::move(translation->text), architecture);
+  if (!unit) return tl::unexpected(unit.error());
+  const std::string recipe = recipe_of(*unit, **nvrtc);
+  const bool is_cubin = architecture.starts_with("sm_");
+  const std::string extension = is_cubin ? ".cubin" : ".ptx";
+
+  if (auto image = cache.read(recipe, extension))
+    if (const auto log = cache.read(recipe, ".log"))
+      return DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false};
+
+  auto compiled = (*nvrtc)->compile(*unit);
+  if (!compiled) {
+    Error error = compiled.error();
+    error.message = users_part(in_host_form(error.message), {"", translation->source, spec.source});
+    error.where = spec.kernel;
+    return tl::unexpected(std::move(error));
+  }
+  DeviceCode code{std::move(is_cubin ? compiled->cubin : compiled->ptx),
+                  usage_of(compiled->log, kDeviceEntry), true};
+  const auto included = included_files(unit->text, unit->include);
+  // A cache that cannot be written costs time at the next launch and nothing else.
+  if (included.complete)
+    (void)cache.keep(recipe, included.paths,
+                     {{extension, code.image}, {".log", compiled->log + "\n"}});
+  return code;
+}
+
+std::string device_target(const Nvrtc& nvrtc, int major, int minor) {
+  const int wanted = major * 10 + minor;
+  int best = 0;
+  for (const int one : nvrtc.architectures())
+    if (one <= wanted) best = one;
+  if (best == 0) return "";
+  // Binaries run on later devices of the same major number only.
+  return (best / 10 == major ? "sm_" : "compute_") + std::to_string(best);
+}
+
+}  // namespace ringkernel::handlers

@@ -1,0 +1,30 @@
+// From a handler to code for a GPU: by NVRTC, or out of the artefact cache.
+#pragma once
+
+#include <string>
+
+#include "handlers/artefact_cache.hpp"
+#include "handlers/handler_spec.hpp"
+#include "handlers/nvrtc.hpp"
+#include "handlers/nvrtc_output.hpp"
+#include "ringkernel/error.hpp"
+
+namespace ringkernel::handlers {
+
+struct DeviceCode {
+  std::string image;      // what the driver loads: a cubin, or PTX for "compute_NN"
+  KernelUsage usage;      // of the entry kDeviceEntry; none of PTX
+  bool compiled = false;  // false: found in the cache
+};
+
+// `architecture`: "sm_90", "compute_90". A built-in is compiled too. Any number of threads at a
+// time. CompilationError (the compiler's own sentences, at the user's file and line), NotFound (no
+// handler file), CompilerNotFound (there is no NVRTC). An unusable cache is no error.
+Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
+                                      const ArtefactCache& cache);
+
+// What to compile for, for a device of this compute capability: its own architecture, else the
+// nearest below that it runs too, else PTX, for the driver to finish. Empty: it is too old.
+std::string device_target(const Nvrtc& nvrtc, int major, int minor);
+
+}  // namespace ringkernel::handlers
