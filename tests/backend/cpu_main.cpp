@@ -4,3 +4,4 @@
 #include "backend/messages.hpp"
 
 ringkernel::Backend backend_under_test() { return ringkernel::Backend::Cpu; }
+const char* folder_of_the_compiler() { return RK_BUILD_FOLDER; }

@@ -32,6 +32,7 @@ struct Add {
   };
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Add>;
+  RK_DEVICE_SOURCE(Add);
   static void on_message(Context& ctx, const Number& n) {
     ctx.emit(port::out, Number{n.id, n.key, n.value + ctx.params().amount});
   }
@@ -39,6 +40,7 @@ struct Add {
 
 struct Swallow {
   using Context = ringkernel::Context<Swallow>;
+  RK_DEVICE_SOURCE(Swallow);
   static void on_message(Context&, const Number&) {}
 };
 
@@ -50,6 +52,7 @@ struct Count {
   using Ports = ringkernel::Ports<port::out>;
   using Keys = ringkernel::Keys<&Number::key>;
   using Context = ringkernel::Context<Count>;
+  RK_DEVICE_SOURCE(Count);
   static void on_message(Context& ctx, State& state, const Number& n) {
     ctx.emit(port::out, Number{n.id, n.key, state.seen++});
   }
@@ -64,6 +67,7 @@ struct Window {
   using Ports = ringkernel::Ports<port::out>;
   using Keys = ringkernel::Keys<&Number::key>;
   using Context = ringkernel::Context<Window>;
+  RK_DEVICE_SOURCE(Window);
   static void on_message(Context&, State& state, const Number& n) { state.sum += n.value; }
   static void on_message(Context& ctx, State& state, const Tick& tick) {
     ctx.emit(port::out, Number{tick.at, static_cast<uint32_t>(ctx.key()), state.sum});
@@ -78,6 +82,7 @@ struct Window {
 struct Unruly {
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Unruly>;
+  RK_DEVICE_SOURCE(Unruly);
   static void on_message(Context& ctx, const Number& n) {
     ctx.emit(port::out, n);
     if (n.id == 1) ctx.fail("asked to fail");
@@ -93,6 +98,7 @@ struct Unruly {
 struct Double {
   using Reply = Number;
   using Context = ringkernel::Context<Double>;
+  RK_DEVICE_SOURCE(Double);
   static void on_message(Context& ctx, const Number& n) {
     if (n.id == 7) return;  // no reply
     if (n.id == 8) return ctx.fail("will not");
@@ -103,6 +109,7 @@ struct Double {
 struct Forward {
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Forward>;
+  RK_DEVICE_SOURCE(Forward);
   static void on_message(Context& ctx, const Number& n) { ctx.forward(port::out, n); }
 };
 
@@ -116,6 +123,7 @@ struct Source {
   };
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Source>;
+  RK_DEVICE_SOURCE(Source);
   static bool on_poll(Context& ctx, State& state) {
     if (state.next == ctx.params().count) return false;
     ctx.emit(port::out, Number{state.next, static_cast<uint32_t>(state.next % 13), state.next});
@@ -126,6 +134,7 @@ struct Source {
 struct Fan {
   using Ports = ringkernel::Ports<port::many>;
   using Context = ringkernel::Context<Fan>;
+  RK_DEVICE_SOURCE(Fan);
   static void on_message(Context& ctx, const Number& n) {
     for (uint64_t i = 0; i < n.value; ++i) ctx.emit(port::many, Number{n.id, n.key, i});
   }
@@ -137,6 +146,7 @@ struct Lifecycle {
   };
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Lifecycle>;
+  RK_DEVICE_SOURCE(Lifecycle);
   static void on_start(Context& ctx, State& state) {
     state.started = 1;
     ctx.emit(port::out, Number{1, ctx.block(), 0});
@@ -155,6 +165,7 @@ struct Team {
   static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Block;
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Team>;
+  RK_DEVICE_SOURCE(Team);
   static void on_message(Context& ctx, State& state, const Number& n) {
     uint64_t sum = 0;
     for (uint64_t i = ctx.thread_rank(); i < n.value; i += ctx.num_threads()) sum += i;
@@ -175,6 +186,7 @@ struct Threads {
   using Ports = ringkernel::Ports<port::out>;
   using Keys = ringkernel::Keys<&Number::key>;
   using Context = ringkernel::Context<Threads>;
+  RK_DEVICE_SOURCE(Threads);
   static void on_message(Context& ctx, State& state, const Number& n) {
     if (n.id % 100 == 50) return ctx.fail("fifty");
     ctx.emit(port::out, Number{n.id, n.key, state.seen++});
@@ -184,6 +196,7 @@ struct Threads {
 struct Parallel {
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Parallel>;
+  RK_DEVICE_SOURCE(Parallel);
   static void on_message(Context& ctx, const Number& n) {
     uint64_t squares[64] = {};
     ctx.parallel_for(64, [&](uint32_t i) { squares[i] = uint64_t{i} * i; });
@@ -196,6 +209,7 @@ struct Parallel {
 struct Shared {
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Shared>;
+  RK_DEVICE_SOURCE(Shared);
   static void on_message(Context& ctx, const Number& n) {
     auto* words = ctx.shared<uint64_t[4]>();
     uint64_t before = words != nullptr ? (*words)[0] : 12345;

@@ -90,6 +90,9 @@ class RK_API RuntimeBuilder {
  public:
   RuntimeBuilder& backend(Backend value);
   RuntimeBuilder& device(size_t index);  // which GPU; the CPU has none
+  // A folder in which NVRTC looks for the headers of handlers (RK_DEVICE_SOURCE); several calls add
+  // up. Where a compiler is given relative paths, the folder that it ran in.
+  RuntimeBuilder& device_include(std::string folder);
   RuntimeBuilder& debug(bool enable);    // checks every message that leaves a handler's edge
   RuntimeBuilder& profiling(bool enable);
   RuntimeBuilder& workers(uint32_t count);  // threads that run blocks; 0: the cores allowed
@@ -106,6 +109,7 @@ class RK_API RuntimeBuilder {
  private:
   Backend backend_ = Backend::Auto;
   size_t device_ = 0;
+  std::vector<std::string> device_include_;
   bool debug_ = false;
   bool profiling_ = false;
   uint32_t workers_ = 0;

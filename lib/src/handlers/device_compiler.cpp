@@ -52,7 +52,53 @@ std::string recipe_of(const Nvrtc::Unit& unit, const Nvrtc& nvrtc) {
   return sum.hex();
 }
 
+// Out of the cache, or by the compiler and into the cache.
+Result<DeviceCode> build(const Nvrtc& nvrtc, const Nvrtc::Unit& unit, const ArtefactCache& cache,
+                         const CompiledFiles& files, const std::string& where) {
+  const std::string recipe = recipe_of(unit, nvrtc);
+  const bool is_cubin = unit.architecture.starts_with("sm_");
+  const std::string extension = is_cubin ? ".cubin" : ".ptx";
+
+  if (auto image = cache.read(recipe, extension))
+    if (const auto log = cache.read(recipe, ".log"))
+      return DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false};
+
+  auto compiled = nvrtc.compile(unit);
+  if (!compiled) {
+    Error error = compiled.error();
+    error.message = users_part(in_host_form(error.message), files);
+    error.where = where;
+    return tl::unexpected(std::move(error));
+  }
+  DeviceCode code{std::move(is_cubin ? compiled->cubin : compiled->ptx),
+                  usage_of(compiled->log, kDeviceEntry), true};
+  const auto included = included_files(unit.text, unit.include);
+  // A cache that cannot be written costs time at the next launch and nothing else.
+  if (included.complete)
+    (void)cache.keep(recipe, included.paths,
+                     {{extension, code.image}, {".log", compiled->log + "\n"}});
+  return code;
+}
+
 }  // namespace
+
+Result<DeviceCode> compile_struct_for_device(const std::string& source, const std::string& type,
+                                             const std::vector<std::string>& include,
+                                             const std::string& architecture,
+                                             const ArtefactCache& cache) {
+  const auto nvrtc = Nvrtc::open();
+  if (!nvrtc) return tl::unexpected(nvrtc.error());
+  HandlerSpec spec;
+  spec.include = include;
+  const auto unit = unit_of(spec,
+                            "#include \"" + source +
+                                "\"\n#include <ringkernel/device/make_resident.hpp>\n"
+                                "RK_EXPORT_RESIDENT(" +
+                                type + ")\n",
+                            architecture);
+  if (!unit) return tl::unexpected(unit.error());
+  return build(**nvrtc, *unit, cache, {"", source, source}, type);
+}
 
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache) {
@@ -67,29 +113,7 @@ Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string
   if (!translation) return tl::unexpected(translation.error());
   const auto unit = unit_of(spec, std::move(translation->text), architecture);
   if (!unit) return tl::unexpected(unit.error());
-  const std::string recipe = recipe_of(*unit, **nvrtc);
-  const bool is_cubin = architecture.starts_with("sm_");
-  const std::string extension = is_cubin ? ".cubin" : ".ptx";
-
-  if (auto image = cache.read(recipe, extension))
-    if (const auto log = cache.read(recipe, ".log"))
-      return DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false};
-
-  auto compiled = (*nvrtc)->compile(*unit);
-  if (!compiled) {
-    Error error = compiled.error();
-    error.message = users_part(in_host_form(error.message), {"", translation->source, spec.source});
-    error.where = spec.kernel;
-    return tl::unexpected(std::move(error));
-  }
-  DeviceCode code{std::move(is_cubin ? compiled->cubin : compiled->ptx),
-                  usage_of(compiled->log, kDeviceEntry), true};
-  const auto included = included_files(unit->text, unit->include);
-  // A cache that cannot be written costs time at the next launch and nothing else.
-  if (included.complete)
-    (void)cache.keep(recipe, included.paths,
-                     {{extension, code.image}, {".log", compiled->log + "\n"}});
-  return code;
+  return build(**nvrtc, *unit, cache, {"", translation->source, spec.source}, spec.kernel);
 }
 
 std::string device_target(const Nvrtc& nvrtc, int major, int minor) {

@@ -23,6 +23,13 @@ struct DeviceCode {
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache);
 
+// The same for a handler struct of a program, `type`, in the header `source`, which is looked for
+// in the folders of `include`.
+Result<DeviceCode> compile_struct_for_device(const std::string& source, const std::string& type,
+                                             const std::vector<std::string>& include,
+                                             const std::string& architecture,
+                                             const ArtefactCache& cache);
+
 // What to compile for, for a device of this compute capability: its own architecture, else the
 // nearest below that it runs too, else PTX, for the driver to finish. Empty: it is too old.
 std::string device_target(const Nvrtc& nvrtc, int major, int minor);

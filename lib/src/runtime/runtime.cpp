@@ -5,7 +5,9 @@
 #include <cstring>
 #include <thread>
 
+#include "backends/cuda/device.hpp"
 #include "core/clock.hpp"
+#include "handlers/device_compiler.hpp"
 #include "ringkernel/device/outbox.hpp"
 #include "runtime/graph.hpp"
 #include "runtime/host_port.hpp"
@@ -27,6 +29,10 @@ class RuntimeImpl {
   Engine* engine_pointer = nullptr;  // for the dead letters' sink, which the engine owns
   std::unique_ptr<Engine> engine;
   Hlc clock;
+  Backend backend = Backend::Cpu;
+  bool fall_back = false;  // backend Auto: what the GPU cannot run, the CPU does
+  int device = 0;
+  std::vector<std::string> device_include;
 };
 
 struct KernelHandle::Inner {
@@ -155,6 +161,10 @@ KernelMetrics KernelHandle::metrics() const {
     if (&edge->from() == inner_->node) m.output_queue_depth += c.depth;
   }
   m.host_memory_used = inner_->engine->impl().memory_of(node);
+  m.bytes_to_device = counts.bytes_to_device;
+  m.bytes_from_device = counts.bytes_from_device;
+  m.gpu_memory_used = counts.device_memory;
+  m.gpu_launched = node.remote_ != nullptr;
   return m;
 }
 
@@ -303,7 +313,7 @@ Runtime::Runtime(Runtime&&) noexcept = default;
 Runtime& Runtime::operator=(Runtime&&) noexcept = default;
 Runtime::~Runtime() = default;
 
-Backend Runtime::backend() const { return impl_->engine->impl().backend_->kind(); }
+Backend Runtime::backend() const { return impl_->backend; }
 
 std::optional<Error> Runtime::unavailable(Backend backend) {
   switch (backend) {
@@ -311,8 +321,7 @@ std::optional<Error> Runtime::unavailable(Backend backend) {
     case Backend::Auto:
       return std::nullopt;
     case Backend::Cuda:
-      return Error{ErrorCode::BackendUnavailable, "the CUDA backend is not part of this version",
-                   "CUDA"};
+      return backends::cuda::unavailable();
     case Backend::Metal:
     case Backend::Wgpu:
       return Error{ErrorCode::BackendUnavailable,
@@ -321,6 +330,30 @@ std::optional<Error> Runtime::unavailable(Backend backend) {
   }
   return std::nullopt;
 }
+
+namespace {
+
+// A handler struct as the device runs it.
+Result<std::string> device_image(const std::string& id, const HandlerModule& module, int ordinal,
+                                 const std::vector<std::string>& include) {
+  if (module.device_source == nullptr)
+    return tl::unexpected(
+        Error{ErrorCode::CompilationError,
+              "its handler has no source for a GPU: write RK_DEVICE_SOURCE(...) in it", id});
+  auto nvrtc = handlers::Nvrtc::open();
+  if (!nvrtc) return tl::unexpected(nvrtc.error());
+  auto device = backends::cuda::Device::open(ordinal);
+  if (!device) return tl::unexpected(device.error());
+  const auto& has = (*device)->properties();
+  const handlers::ArtefactCache cache(handlers::default_cache_folder());
+  auto code = handlers::compile_struct_for_device(
+      module.device_source, module.device_type, include,
+      handlers::device_target(**nvrtc, has.major, has.minor), cache);
+  if (!code) return tl::unexpected(code.error());
+  return std::move(code->image);
+}
+
+}  // namespace
 
 Result<KernelHandle> Runtime::launch_module(std::string id, const HandlerModule& module,
                                             const LaunchOptions& options, const void* params,
@@ -334,6 +367,12 @@ Result<KernelHandle> Runtime::launch_module(std::string id, const HandlerModule&
   if (params_size > 0) {
     auto* bytes = static_cast<const std::byte*>(params);
     spec.params.assign(bytes, bytes + params_size);
+  }
+  if (impl_->backend == Backend::Cuda && (module.device_source != nullptr || !impl_->fall_back)) {
+    auto image = device_image(id, module, impl_->device, impl_->device_include);
+    if (!image) return tl::unexpected(image.error());
+    spec.device = impl_->device;
+    spec.device_image = std::move(*image);
   }
   auto node = impl_->engine->add_kernel(std::move(spec));
   if (!node) return tl::unexpected(node.error());
@@ -407,6 +446,7 @@ RuntimeMetrics Runtime::metrics() const {
   m.messages_sent = impl.host_created_.load();
   m.messages_received = impl.host_finished_.load();
   m.host_memory_used = engine.memory_bytes();
+  for (runtime::Node* node : engine.nodes()) m.gpu_memory_used += node->counts().device_memory;
   m.dead_letters = engine.dead_letters();
   runtime::RequestCounts requests = engine.requests();
   m.requests_sent = requests.sent;
@@ -450,6 +490,10 @@ RuntimeBuilder& RuntimeBuilder::device(size_t index) {
   device_ = index;
   return *this;
 }
+RuntimeBuilder& RuntimeBuilder::device_include(std::string folder) {
+  device_include_.push_back(std::move(folder));
+  return *this;
+}
 RuntimeBuilder& RuntimeBuilder::debug(bool enable) {
   debug_ = enable;
   return *this;
@@ -475,6 +519,15 @@ RuntimeBuilder& RuntimeBuilder::on_log(
 Result<Runtime> RuntimeBuilder::build() const {
   if (auto why = Runtime::unavailable(backend_)) return tl::unexpected(*why);
   auto impl = std::make_unique<RuntimeImpl>();
+  impl->fall_back = backend_ == Backend::Auto;
+  impl->device = static_cast<int>(device_);
+  impl->device_include = device_include_;
+  const bool cuda = backend_ == Backend::Cuda ||
+                    (backend_ == Backend::Auto && Runtime::is_backend_available(Backend::Cuda));
+  impl->backend = cuda ? Backend::Cuda : Backend::Cpu;
+  if (cuda)
+    if (auto device = backends::cuda::Device::open(impl->device); !device)
+      return tl::unexpected(device.error());
   auto engine = Engine::create({workers_, debug_, profiling_});
   if (!engine) return tl::unexpected(engine.error());
   impl->engine = std::move(*engine);

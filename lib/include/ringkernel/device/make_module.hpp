@@ -60,6 +60,10 @@ const HandlerModule& module_of() {
     m.has_start = Step<H>::has_start();
     m.has_stop = Step<H>::has_stop();
     m.has_poll = Step<H>::has_poll();
+    if constexpr (requires { H::kDeviceSource; }) {
+      m.device_source = H::kDeviceSource;
+      m.device_type = H::kDeviceType;
+    }
     m.run = &Step<H>::run;
     return m;
   }();

@@ -7,7 +7,7 @@
 namespace ringkernel {
 
 // Changes with every change to this folder that a compiled handler can see.
-inline constexpr uint32_t kModuleAbi = 1;
+inline constexpr uint32_t kModuleAbi = 2;
 
 struct MessageInfo {
   const char* name = nullptr;
@@ -41,8 +41,18 @@ struct HandlerModule {
   bool has_start = false;
   bool has_stop = false;
   bool has_poll = false;
+  // The header and the name of a handler struct that a GPU can run; null: RK_DEVICE_SOURCE is not
+  // in it.
+  const char* device_source = nullptr;
+  const char* device_type = nullptr;
   // Runs at most `budget` messages of the block. REQUIRES: the caller owns the block.
   StepResult (*run)(Block* block, uint32_t budget) = nullptr;
 };
 
 }  // namespace ringkernel
+
+// In a program's handler struct: it may run on a GPU. NVRTC compiles the header in which this
+// stands, which includes nothing but ringkernel/handler.hpp, ringkernel/message.hpp and the like.
+#define RK_DEVICE_SOURCE(Type)                                \
+  static constexpr const char* kDeviceSource = __FILE__;      \
+  static constexpr const char* kDeviceType = #Type

@@ -101,7 +101,10 @@ class Resident {
 
   RK_HD void run() {
     zero_shared();
-    if (leader()) come_alive();
+    if (leader()) {
+      b_.threads = side_.thread.size() * (side_.grid != nullptr ? side_.thread.blocks() : 1);
+      come_alive();
+    }
     side_.thread.sync();
     uint32_t pause = 32;
     RK_ROLLED for (uint32_t looks = 0;; ++looks) {
@@ -219,9 +222,7 @@ class Resident {
         // A block of few threads looks further one by one.
         if (n == width)
           RK_ROLLED while (n < f_.window && is_ready(n)) ++n;
-        if (room() / kArea < n)
-          taken_ = load_acquire<Scope::System>(&f_.control->records_taken);
-        s_.total = min_of(n, room() / kArea);
+        s_.total = n == 0 ? 0 : min_of(n, room(n * kArea) / kArea);
       }
     }
     const uint32_t n = agree(s_.total);
@@ -255,10 +256,15 @@ class Resident {
 #endif
   }
 
-  // Records that the host has room for, less the one that ends a batch.
-  RK_HD uint32_t room() const {
-    const uint64_t used = f_.out_tail - taken_;
-    return f_.out.capacity - static_cast<uint32_t>(used) - 1;
+  // Records that the host has room for, less the one that ends a batch. What it has taken is on
+  // the other side of the bus: looked at when the last look does not show `wanted`.
+  RK_HD uint32_t room(uint32_t wanted) {
+    uint32_t free = f_.out.capacity - static_cast<uint32_t>(f_.out_tail - taken_) - 1;
+    if (free < wanted) {
+      taken_ = load_acquire<Scope::System>(&f_.control->records_taken);
+      free = f_.out.capacity - static_cast<uint32_t>(f_.out_tail - taken_) - 1;
+    }
+    return free;
   }
 
   RK_HD const MessageHeader& staged(uint32_t i) const {
@@ -419,8 +425,10 @@ class Resident {
   }
 
   // Room for the records of one more call, and `more` after it; at the host and in the outbox.
-  RK_HD bool room_for_call(uint32_t more) const {
-    return side_.outbox.used + kArea + more <= min_of(room(), f_.window * kArea + 1);
+  RK_HD bool room_for_call(uint32_t more) {
+    if (!leader()) return false;
+    const uint32_t records = side_.outbox.used + kArea + more;
+    return records <= f_.window * kArea + 1 && records <= room(records);
   }
 
   // Each thread its own message. Equal keys take turns in the order of the messages, and what the
@@ -599,24 +607,25 @@ class Resident {
 
   // --- on_start, on_poll, on_stop
 
+  enum class Hook : uint32_t { None, Start, Poll, Stop };
+
+  // The leader alone says which: it is the one that changes what the answer depends on.
+  RK_HD Hook next_hook(bool idle) {
+    if (!leader() || room(kArea + 1) <= kArea) return Hook::None;
+    if (!b_.started) return (desired_ & kDesireRun) != 0 ? Hook::Start : Hook::None;
+    if (b_.polling && (desired_ & kDesirePoll) != 0) return Hook::Poll;
+    return idle && (desired_ & kDesireStop) != 0 && !b_.stopped ? Hook::Stop : Hook::None;
+  }
+
   // True: something was called.
   RK_HD bool hooks(bool idle) {
     if constexpr (!kHasStart && !kHasStop && !kHasPoll) return false;
-    const uint32_t desired = agree(room() < kArea + 1 ? 0 : desired_);
-    if ((desired & (kDesireRun | kDesirePoll | kDesireStop)) == 0) return false;
+    const auto hook = static_cast<Hook>(agree(static_cast<uint32_t>(next_hook(idle))));
+    if (hook == Hook::None) return false;
     side_.outbox.used = 0;
-    bool called = false;
-    if (!b_.started && (desired & kDesireRun) != 0) {
-      called = true;
-      start();
-    } else if (b_.polling && (desired & kDesirePoll) != 0) {
-      called = true;
-      poll();
-    } else if (idle && (desired & kDesireStop) != 0 && !b_.stopped) {
-      called = true;
-      stop();
-    }
-    if (!called) return false;
+    if (hook == Hook::Start) start();
+    if (hook == Hook::Poll) poll();
+    if (hook == Hook::Stop) stop();
     if (leader()) s_.total = side_.outbox.used;
     side_.sync();
     if (leads_) {

@@ -38,6 +38,20 @@ Result<std::shared_ptr<Device>> Device::open(int ordinal) {
   return device;
 }
 
+std::optional<Error> unavailable() {
+  auto driver = Driver::open();
+  if (!driver) return driver.error();
+  auto all = (*driver)->devices();
+  if (!all) return all.error();
+  std::string why = "there is no GPU";
+  for (const DeviceProperties& device : *all) {
+    const std::string lacks = device.unusable();
+    if (lacks.empty()) return std::nullopt;
+    why = device.name + ": " + lacks;
+  }
+  return Error{ErrorCode::BackendUnavailable, why, "CUDA"};
+}
+
 Device::Device(const Driver& driver, DeviceProperties properties)
     : driver_(driver),
       properties_(std::move(properties)),

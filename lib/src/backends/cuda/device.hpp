@@ -82,4 +82,7 @@ class Device {
   std::thread thread_;
 };
 
+// Why kernels cannot run on any GPU of this machine, or nothing where they can.
+std::optional<Error> unavailable();
+
 }  // namespace ringkernel::backends::cuda

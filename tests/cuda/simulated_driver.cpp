@@ -1,0 +1,475 @@
+// A test double of CUDA's driver: the functions that the backend opens, with every thread of a
+// device a thread of this process, running the same resident loop compiled for the host. It breaks
+// on demand the ways a GPU does: see simulated_driver.hpp.
+//
+// RK_SIMULATED_THREADS: threads that a block really has, at most (2).
+#include "cuda/simulated_driver.hpp"
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/cuda/driver_api.hpp"
+#include "cuda/simulated_image.hpp"
+#include "ringkernel/device/device_thread.hpp"
+
+using namespace ringkernel;
+using namespace ringkernel::backends::cuda;
+
+namespace {
+
+constexpr int kMultiprocessors = 8;
+constexpr int kSharedBytes = 228 << 10;
+constexpr size_t kDeviceBytes = size_t{8} << 30;
+
+struct Death {};  // thrown in a device thread when its device dies
+
+std::atomic<int> death{kSuccess};
+std::atomic<int> fault{static_cast<int>(SimulatedFault::None)};
+
+uint32_t threads_of_a_block() {
+  const char* text = std::getenv("RK_SIMULATED_THREADS");
+  const int n = text == nullptr ? 2 : std::atoi(text);
+  return n > 0 ? static_cast<uint32_t>(n) : 1;
+}
+
+void die_with_the_device() {
+  if (death.load() != kSuccess) throw Death{};
+}
+
+// Where a block's threads meet; wakes them when the device dies.
+class Barrier {
+ public:
+  explicit Barrier(uint32_t size) : size_(size) {}
+  void wait() {
+    die_with_the_device();
+    if (size_ == 1) return;
+    std::unique_lock lock(mutex_);
+    const uint64_t generation = generation_;
+    if (++arrived_ == size_) {
+      arrived_ = 0;
+      ++generation_;
+      changed_.notify_all();
+      return;
+    }
+    while (generation_ == generation) {
+      changed_.wait_for(lock, std::chrono::milliseconds(20));
+      if (death.load() != kSuccess) throw Death{};
+    }
+  }
+
+ private:
+  const uint32_t size_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint32_t arrived_ = 0;
+  uint64_t generation_ = 0;
+};
+
+void sync(void* block) {
+  if (fault.load() == static_cast<int>(SimulatedFault::Slow))
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  static_cast<Barrier*>(block)->wait();
+}
+// Far from the host's clock, as a GPU's is.
+uint64_t now_ns() {
+  return 5'000'000'000ULL +
+         static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+void pause_for(uint32_t ns) {
+  die_with_the_device();
+  std::this_thread::sleep_for(std::chrono::nanoseconds(ns > 500 ? 100'000 : 1000));
+}
+constexpr DeviceThread::Simulation kSimulation = {sync, now_ns, pause_for};
+
+using Entry = void (*)(void* frames, const DeviceThread* thread);
+
+struct Allocation {
+  size_t bytes;
+};
+std::mutex memory_mutex;
+std::map<void*, Allocation> memory_of_device;
+size_t memory_used = 0;
+
+// Bytes that nobody has written are no zeroes.
+void* take(size_t bytes) {
+  void* memory = std::aligned_alloc(512, (bytes + 511) / 512 * 512);
+  if (memory != nullptr) std::memset(memory, 0xA5, bytes);
+  return memory;
+}
+
+std::string error_text;
+
+}  // namespace
+
+struct ringkernel::backends::cuda::ModuleOfDriver {
+  void* library = nullptr;
+};
+struct ringkernel::backends::cuda::FunctionOfDriver {
+  Entry entry = nullptr;
+};
+
+// A stream: launches one after the other, each a set of threads.
+struct ringkernel::backends::cuda::StreamOfDriver {
+  std::mutex mutex;
+  uint32_t unfinished = 0;
+  std::thread last;
+
+  ~StreamOfDriver() {
+    if (last.joinable()) last.join();
+  }
+};
+
+namespace {
+
+std::mutex streams_mutex;
+std::set<CUstream> streams;
+
+struct Launch {
+  Entry entry;
+  void* frames;
+  uint32_t grid;
+  uint32_t threads;
+  size_t shared;
+};
+
+void run(const Launch& launch) {
+  if (fault.load() == static_cast<int>(SimulatedFault::NeverStarts)) {
+    while (fault.load() == static_cast<int>(SimulatedFault::NeverStarts) &&
+           death.load() == kSuccess)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return;
+  }
+  std::vector<std::unique_ptr<Barrier>> barriers;
+  std::vector<void*> shared;
+  std::vector<std::thread> threads;
+  for (uint32_t block = 0; block < launch.grid; ++block) {
+    barriers.push_back(std::make_unique<Barrier>(launch.threads));
+    shared.push_back(take(launch.shared));
+    for (uint32_t rank = 0; rank < launch.threads; ++rank)
+      threads.emplace_back([&launch, block, rank, barrier = barriers.back().get(),
+                            memory = shared.back()] {
+        DeviceThread thread{};
+        thread.simulation = &kSimulation;
+        thread.simulated_block = barrier;
+        thread.shared_memory = memory;
+        thread.rank_ = rank;
+        thread.size_ = launch.threads;
+        thread.block_ = block;
+        thread.blocks_ = launch.grid;
+        try {
+          launch.entry(launch.frames, &thread);
+        } catch (const Death&) {
+        }
+      });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (void* memory : shared) std::free(memory);
+}
+
+CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned shared,
+                CUstream stream, void** arguments) {
+  if (death.load() != kSuccess) return death.load();
+  if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
+    return kErrorLaunchOutOfResources;
+  Launch launch{function->entry, *static_cast<void**>(arguments[0]), grid,
+                std::min(block, threads_of_a_block()), shared};
+  std::lock_guard lock(stream->mutex);
+  ++stream->unfinished;
+  stream->last = std::thread([stream, launch, before = std::move(stream->last)]() mutable {
+    if (before.joinable()) before.join();
+    run(launch);
+    std::lock_guard done(stream->mutex);
+    --stream->unfinished;
+  });
+  return kSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+#define SIMULATED __attribute__((visibility("default")))
+
+SIMULATED void rk_simulate(SimulatedFault wanted) {
+  fault.store(static_cast<int>(wanted));
+  if (wanted == SimulatedFault::IllegalAddress) {
+    death.store(kErrorIllegalAddress);
+  } else if (wanted == SimulatedFault::None) {
+    death.store(kSuccess);
+  }
+}
+
+SIMULATED CUresult cuInit(unsigned) {
+  const char* told = std::getenv("RK_SIMULATED_INIT");
+  return told == nullptr ? kSuccess : std::atoi(told);
+}
+SIMULATED CUresult cuDriverGetVersion(int* version) {
+  *version = 13000;
+  return kSuccess;
+}
+SIMULATED CUresult cuGetErrorName(CUresult error, const char** text) {
+  switch (error) {
+    case kErrorIllegalAddress:
+      *text = "CUDA_ERROR_ILLEGAL_ADDRESS";
+      break;
+    case kErrorOutOfMemory:
+      *text = "CUDA_ERROR_OUT_OF_MEMORY";
+      break;
+    case kErrorLaunchOutOfResources:
+      *text = "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES";
+      break;
+    default:
+      *text = "CUDA_ERROR_UNKNOWN";
+  }
+  return kSuccess;
+}
+SIMULATED CUresult cuGetErrorString(CUresult, const char** text) {
+  *text = "as the test wished";
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceGetCount(int* count) {
+  const char* told = std::getenv("RK_SIMULATED_DEVICES");
+  *count = told == nullptr ? 1 : std::atoi(told);
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceGet(CUdevice* device, int ordinal) {
+  *device = ordinal;
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceGetName(char* name, int size, CUdevice) {
+  std::strncpy(name, "Simulated GPU", static_cast<size_t>(size));
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
+  std::memset(uuid->bytes, 0x51, sizeof uuid->bytes);
+  uuid->bytes[15] = static_cast<char>(device);
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice) {
+  *bytes = kDeviceBytes;
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
+  switch (attribute) {
+    case kAttributeMaxThreadsPerBlock:
+      *value = 1024;
+      break;
+    case kAttributeWarpSize:
+      *value = 32;
+      break;
+    case kAttributeMultiprocessorCount:
+      *value = kMultiprocessors;
+      break;
+    case kAttributeMaxThreadsPerMultiprocessor:
+      *value = 2048;
+      break;
+    case kAttributeMaxBlocksPerMultiprocessor:
+      *value = 32;
+      break;
+    case kAttributeMaxRegistersPerBlock:
+    case kAttributeMaxRegistersPerMultiprocessor:
+      *value = 65536;
+      break;
+    case kAttributeMaxSharedMemoryPerBlock:
+      *value = 48 << 10;
+      break;
+    case kAttributeMaxSharedMemoryPerBlockOptin:
+    case kAttributeMaxSharedMemoryPerMultiprocessor:
+      *value = kSharedBytes;
+      break;
+    case kAttributeCanMapHostMemory:
+    case kAttributeUnifiedAddressing:
+    case kAttributeCooperativeLaunch:
+      *value = 1;
+      break;
+    case kAttributeComputeCapabilityMajor:
+      *value = 9;
+      break;
+    default:
+      *value = 0;
+  }
+  return kSuccess;
+}
+SIMULATED CUresult cuDeviceCanAccessPeer(int* can, CUdevice, CUdevice) {
+  *can = 0;
+  return kSuccess;
+}
+SIMULATED CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
+  *context = reinterpret_cast<CUcontext>(static_cast<uintptr_t>(device) + 1);
+  return kSuccess;
+}
+SIMULATED CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return kSuccess; }
+SIMULATED CUresult cuCtxSetCurrent(CUcontext) { return kSuccess; }
+
+SIMULATED CUresult cuMemAlloc_v2(CUdeviceptr* pointer, size_t bytes) {
+  std::lock_guard lock(memory_mutex);
+  if (fault.load() == static_cast<int>(SimulatedFault::OutOfMemory) ||
+      memory_used + bytes > kDeviceBytes)
+    return kErrorOutOfMemory;
+  void* memory = take(bytes);
+  if (memory == nullptr) return kErrorOutOfMemory;
+  memory_of_device[memory] = {bytes};
+  memory_used += bytes;
+  *pointer = reinterpret_cast<CUdeviceptr>(memory);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemFree_v2(CUdeviceptr pointer) {
+  std::lock_guard lock(memory_mutex);
+  void* memory = reinterpret_cast<void*>(pointer);
+  const auto found = memory_of_device.find(memory);
+  if (found == memory_of_device.end()) return kErrorInvalidValue;
+  memory_used -= found->second.bytes;
+  memory_of_device.erase(found);
+  std::free(memory);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
+  std::lock_guard lock(memory_mutex);
+  *free = kDeviceBytes - memory_used;
+  *total = kDeviceBytes;
+  return kSuccess;
+}
+SIMULATED CUresult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
+  *pointer = take(bytes);
+  return *pointer == nullptr ? kErrorOutOfMemory : kSuccess;
+}
+SIMULATED CUresult cuMemFreeHost(void* pointer) {
+  std::free(pointer);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pointer, void* host, unsigned) {
+  *pointer = reinterpret_cast<CUdeviceptr>(host);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t bytes) {
+  if (death.load() != kSuccess) return death.load();
+  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t bytes) {
+  if (death.load() != kSuccess) return death.load();
+  std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CUstream) {
+  return cuMemcpyHtoD_v2(to, from, bytes);
+}
+SIMULATED CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t bytes, CUstream) {
+  return cuMemcpyDtoH_v2(to, from, bytes);
+}
+SIMULATED CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t bytes) {
+  if (death.load() != kSuccess) return death.load();
+  std::memset(reinterpret_cast<void*>(to), value, bytes);
+  return kSuccess;
+}
+SIMULATED CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, CUstream) {
+  return cuMemsetD8_v2(to, value, bytes);
+}
+
+SIMULATED CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned, int) {
+  *stream = new StreamOfDriver;
+  std::lock_guard lock(streams_mutex);
+  streams.insert(*stream);
+  return kSuccess;
+}
+SIMULATED CUresult cuStreamQuery(CUstream stream) {
+  if (death.load() != kSuccess) return death.load();
+  std::lock_guard lock(stream->mutex);
+  return stream->unfinished > 0 ? kErrorNotReady : kSuccess;
+}
+SIMULATED CUresult cuStreamSynchronize(CUstream stream) {
+  for (;;) {
+    const CUresult result = cuStreamQuery(stream);
+    if (result != kErrorNotReady) return result;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+SIMULATED CUresult cuStreamDestroy_v2(CUstream stream) {
+  {
+    std::lock_guard lock(streams_mutex);
+    streams.erase(stream);
+  }
+  delete stream;
+  return kSuccess;
+}
+SIMULATED CUresult cuEventCreate(CUevent*, unsigned) { return kErrorNotSupported; }
+SIMULATED CUresult cuEventRecord(CUevent, CUstream) { return kErrorNotSupported; }
+SIMULATED CUresult cuEventQuery(CUevent) { return kErrorNotSupported; }
+SIMULATED CUresult cuEventDestroy_v2(CUevent) { return kErrorNotSupported; }
+
+SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned, int*,
+                                      void**) {
+  const auto* head = static_cast<const SimulatedImage*>(image);
+  if (std::memcmp(head->magic, SimulatedImage::kMagic, sizeof head->magic) != 0)
+    return kErrorNoBinaryForGpu;
+  const int file = memfd_create("simulated-module", 0);
+  const char* bytes = reinterpret_cast<const char*>(head + 1);
+  for (uint64_t at = 0; at < head->bytes;) {
+    const ssize_t n = write(file, bytes + at, head->bytes - at);
+    if (n <= 0) return kErrorUnknown;
+    at += static_cast<uint64_t>(n);
+  }
+  void* library =
+      dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    error_text = dlerror();
+    std::fprintf(stderr, "simulated driver: %s\n", error_text.c_str());
+    return kErrorUnknown;
+  }
+  *module = new ModuleOfDriver{library};  // stays open, as its file does: names must not repeat
+  return kSuccess;
+}
+SIMULATED CUresult cuModuleUnload(CUmodule) { return kSuccess; }
+SIMULATED CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
+  void* symbol = dlsym(module->library, name);
+  if (symbol == nullptr) return kErrorNotFound;
+  *function = new FunctionOfDriver{reinterpret_cast<Entry>(symbol)};
+  return kSuccess;
+}
+SIMULATED CUresult cuModuleGetGlobal_v2(CUdeviceptr*, size_t*, CUmodule, const char*) {
+  return kErrorNotFound;
+}
+SIMULATED CUresult cuModuleGetLoadingMode(int* mode) {
+  *mode = kModuleEagerLoading;
+  return kSuccess;
+}
+SIMULATED CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction) {
+  *value = attribute == kFunctionMaxThreadsPerBlock ? 1024
+           : attribute == kFunctionNumRegs          ? 32
+                                                    : 0;
+  return kSuccess;
+}
+SIMULATED CUresult cuFuncSetAttribute(CUfunction, int, int) { return kSuccess; }
+SIMULATED CUresult cuFuncLoad(CUfunction) { return kSuccess; }
+SIMULATED CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction, int threads,
+                                                               size_t shared) {
+  const auto by_memory = static_cast<int>(kSharedBytes / std::max<size_t>(shared, 1));
+  *blocks = std::min(std::min(2048 / std::max(threads, 1), 32), by_memory);
+  return kSuccess;
+}
+SIMULATED CUresult cuLaunchKernel(CUfunction function, unsigned grid, unsigned, unsigned,
+                                  unsigned block, unsigned, unsigned, unsigned shared,
+                                  CUstream stream, void** arguments, void**) {
+  return launch(function, grid, block, shared, stream, arguments);
+}
+SIMULATED CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid, unsigned,
+                                             unsigned, unsigned block, unsigned, unsigned,
+                                             unsigned shared, CUstream stream, void** arguments) {
+  return launch(function, grid, block, shared, stream, arguments);
+}
+}  // extern "C"

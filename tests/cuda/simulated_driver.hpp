@@ -1,0 +1,15 @@
+// What a test may ask of the simulated driver beside CUDA's own functions.
+#pragma once
+
+// Until None is asked for again.
+enum class SimulatedFault : int {
+  None,
+  LaunchFails,     // the next launches answer an error
+  NeverStarts,     // what is launched now never begins
+  OutOfMemory,     // no more memory of the device
+  IllegalAddress,  // every call answers CUDA_ERROR_ILLEGAL_ADDRESS; what runs has ended
+  Slow,            // threads meet late
+};
+
+// Found by dlsym in the library that RINGK_CUDA_LIBRARY names.
+extern "C" void rk_simulate(SimulatedFault fault);
