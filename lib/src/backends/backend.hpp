@@ -18,8 +18,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "ringkernel/device/module.hpp"
+#include "ringkernel/error.hpp"
 #include "ringkernel/launch_options.hpp"
 
 namespace ringkernel::backends {
@@ -56,6 +58,28 @@ struct BlockOwner {
   std::shared_ptr<Team> team;  // null: one thread
 
   static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }
+};
+
+// A kernel whose handler runs on a device. On the host each of its blocks is a pump: a block of the
+// graph like any other, whose step hands messages to the device and plays back what became of them.
+class RemoteKernel {
+ public:
+  virtual ~RemoteKernel() = default;
+  // Puts the kernel on the device; returns when all its blocks are there. LaunchFailed.
+  virtual Result<void> launch() = 0;
+  // The step of one pump. `active`: hand over new messages, let the handler poll.
+  virtual StepResult step(Block& block, uint32_t budget, bool active) = 0;
+  // Nothing of this block is on the device: no message, no call of on_poll. From any thread.
+  virtual bool quiet(uint32_t block) const = 0;
+  // Takes the kernel off the device. REQUIRES: no step runs any more.
+  virtual void leave() = 0;
+  // No news of its failure any more.
+  virtual void detach() = 0;
+  // Bytes that crossed the bus, and that the kernel holds on the device.
+  virtual uint64_t bytes_to_device() const = 0;
+  virtual uint64_t bytes_from_device() const = 0;
+  virtual uint64_t device_memory() const = 0;
+  virtual std::string device() const = 0;  // "cuda0"
 };
 
 class Backend {

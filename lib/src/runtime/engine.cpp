@@ -88,6 +88,9 @@ EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
 }
 
 EngineImpl::~EngineImpl() {
+  for (auto& node : nodes_)
+    if (node->remote_ != nullptr) node->remote_->detach();
+  for (std::thread& thread : failures_) thread.join();
   backend_->stop();
   for (auto& node : nodes_)
     for (auto& parts : node->parts_) backend_->detach_team(parts->owner);
@@ -160,8 +163,18 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
   kernel.launched_ns_ = monotonic_ns();
   if (auto done = impl_->lay_out_state(kernel, spec); !done) return tl::unexpected(done.error());
   if (auto done = impl_->attach_dead_letters(kernel); !done) return tl::unexpected(done.error());
+  if (spec.device)
+    if (auto done = impl_->put_on_device(kernel, spec); !done) {
+      impl_->by_name_.erase(kernel.name_);
+      return tl::unexpected(done.error());
+    }
   if (spec.host_queues)
     if (auto done = impl_->attach_receiver(kernel); !done) return tl::unexpected(done.error());
+  if (impl_->started_ && kernel.remote_ != nullptr)
+    if (auto done = kernel.remote_->launch(); !done) {
+      impl_->by_name_.erase(kernel.name_);
+      return tl::unexpected(done.error());
+    }
   ++impl_->total_launched_;
   if (o.mode == KernelMode::Persistent) impl_->backend_->expect_persistent(blocks);
   kernel.state_ = KernelState::Launched;
@@ -226,6 +239,10 @@ Result<Edge*> Engine::connect(const EdgeSpec& spec) {
   return *edge;
 }
 
+void Engine::set_on_failure(std::function<void(Node&, const Error&)> callback) {
+  impl_->on_failure_ = std::move(callback);
+}
+
 void Engine::set_log(std::function<void(std::string_view, int, std::string_view, double)> log) {
   impl_->log_ = std::move(log);
 }
@@ -233,6 +250,9 @@ void Engine::set_log(std::function<void(std::string_view, int, std::string_view,
 Result<void> Engine::start() {
   std::lock_guard lock(impl_->mutex_);
   if (impl_->started_) return {};
+  for (auto& node : impl_->nodes_)
+    if (node->remote_ != nullptr)
+      if (auto done = node->remote_->launch(); !done) return done;
   impl_->started_ = true;
   for (auto& node : impl_->nodes_)
     if (node->kind_ == NodeKind::Kernel && node->options_.auto_activate &&
@@ -272,18 +292,18 @@ Result<void> Engine::deactivate(Node& kernel) {
     return done;
   for (auto& parts : node.parts_)
     impl_->run_on(parts->owner, [](Block&) {});  // steps under way have ended
+  if (node.remote_ != nullptr)
+    for (uint32_t i = 0; i < node.parts_.size(); ++i)
+      while (!node.remote_->quiet(i) && node.state_.load() == KernelState::Deactivated)
+        std::this_thread::sleep_for(kPoll);
   return {};
 }
 
-Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
-  auto& node = static_cast<GraphNode&>(kernel);
-  bool drains = node.state_.load() == KernelState::Active;
-  if (auto done = change(node, can_terminate, KernelState::Terminating, "terminate"); !done)
-    return done;
+std::vector<GraphEdge*> EngineImpl::close_in_edges(GraphNode& node) {
   std::vector<GraphEdge*> in;
   {
-    std::lock_guard lock(impl_->mutex_);
-    for (auto& edge : impl_->edges_)
+    std::lock_guard lock(mutex_);
+    for (auto& edge : edges_)
       if (edge->to_ == &node) in.push_back(edge.get());
   }
   // Senders first: each acknowledges that it will send no more.
@@ -292,7 +312,7 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
     if (edge->kind_ == RingKind::Mpmc)
       for (Ring& ring : edge->rings_) MpmcRing{ring}.close();
     for (auto& parts : edge->from_->parts_)
-      impl_->run_on(parts->owner, [&](Block& block) {
+      run_on(parts->owner, [&](Block& block) {
         for (uint32_t p = 0; p < block.port_count; ++p)
           for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
             if (block.ports[p].edges[i].edge == edge->number_) {
@@ -301,6 +321,32 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
             }
       });
   }
+  return in;
+}
+
+void EngineImpl::kernel_failed(GraphNode& node, const Error& error) {
+  {
+    std::lock_guard lock(node.error_mutex_);
+    node.error_ = to_string(error);
+  }
+  node.state_ = KernelState::Failed;
+  node.ended_ns_ = monotonic_ns();
+  for (auto& parts : node.parts_) ring(parts->owner);
+  // The device's thread must not wait for the workers.
+  std::lock_guard lock(failures_mutex_);
+  failures_.emplace_back([this, &node, error] {
+    close_in_edges(node);
+    bury_backlog(node, Reason::KernelFailed);
+    if (on_failure_) on_failure_(node, error);
+  });
+}
+
+Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
+  auto& node = static_cast<GraphNode&>(kernel);
+  bool drains = node.state_.load() == KernelState::Active;
+  if (auto done = change(node, can_terminate, KernelState::Terminating, "terminate"); !done)
+    return done;
+  const std::vector<GraphEdge*> in = impl_->close_in_edges(node);
   uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
   bool timed_out = false;
   if (drains) {
@@ -327,6 +373,7 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   if (node.receiver_ != nullptr) impl_->ring(node.receiver_->waiter.owner);
   if (node.sender_ != nullptr) impl_->ring(node.sender_->waiter.owner);
   for (auto& parts : node.parts_) impl_->run_on(parts->owner, [](Block&) {});
+  if (node.remote_ != nullptr) node.remote_->leave();
   {
     std::lock_guard lock(impl_->mutex_);
     if (auto it = impl_->by_name_.find(node.name_);
@@ -348,7 +395,7 @@ bool Engine::quiescent() const {
   uint64_t created = impl_->host_created_.load();
   for (auto& node : impl_->nodes_) {
     for (auto& parts : node->parts_) {
-      if (node->module_ != nullptr && node->module_->has_poll && node->may_run() &&
+      if (node->module_ != nullptr && node->module_->has_poll && node->active() &&
           load_relaxed(&parts->counters->polls_left) != 0)
         return false;
       created += load_acquire(&parts->counters->created);
@@ -372,17 +419,22 @@ void Engine::stop_sources() {
     auto& n = static_cast<GraphNode&>(*node);
     if (n.module_ == nullptr || !n.module_->has_poll) continue;
     for (auto& parts : n.parts_)
-      impl_->run_on(parts->owner, [](Block& block) {
+      impl_->run_on(parts->owner, [&](Block& block) {
         block.started = true;
         block.polling = false;
-        store_release(&block.counters->polls_left, uint64_t{0});
+        // A device may be in the middle of on_poll: its pump says when it has stopped.
+        if (n.remote_ == nullptr || !n.active())
+          store_release(&block.counters->polls_left, uint64_t{0});
       });
+    for (auto& parts : n.parts_)
+      while (n.active() && load_acquire(&parts->counters->polls_left) != 0)
+        std::this_thread::sleep_for(kPoll);
   }
 }
 
 void Engine::stop_kernel(Node& kernel) {
   auto& node = static_cast<GraphNode&>(kernel);
-  if (!node.may_run() || !node.module_->has_stop) return;
+  if (!node.active() || !node.module_->has_stop) return;
   for (auto& parts : node.parts_)
     impl_->run_on(parts->owner, [](Block& block) {
       block.key_cursor = 0;
@@ -390,17 +442,20 @@ void Engine::stop_kernel(Node& kernel) {
     });
   for (auto& parts : node.parts_) {
     impl_->ring(parts->owner);
-    while (!parts->stopped.load()) std::this_thread::sleep_for(kPoll);
+    while (!parts->stopped.load() && node.active()) std::this_thread::sleep_for(kPoll);
   }
 }
 
 uint64_t Engine::bury_backlog(Node& kernel, Reason reason) {
-  auto& node = static_cast<GraphNode&>(kernel);
+  return impl_->bury_backlog(static_cast<GraphNode&>(kernel), reason);
+}
+
+uint64_t EngineImpl::bury_backlog(GraphNode& node, Reason reason) {
   uint64_t buried = 0;
   for (auto& parts : node.parts_) {
     bool more = true;
     while (more) {
-      impl_->run_on(parts->owner, [&](Block& b) {
+      run_on(parts->owner, [&](Block& b) {
         more = false;
         b.now_us = wall_us();
         for (uint32_t r = 0; r < b.in_count && !more; ++r) {

@@ -46,6 +46,9 @@ struct KernelSpec {
   uint64_t key_capacity = 65536;  // keys of the whole kernel
   bool host_queues =
       false;  // a library kernel: send() from the host, unconnected ports to receive()
+  // Where it runs: a GPU's ordinal, with the handler compiled for it; none: the CPU.
+  std::optional<int> device;
+  std::string device_image;
 };
 
 // The step of an input or output, run by a worker that owns the block: no two calls at once.
@@ -96,6 +99,7 @@ struct KernelCounts {
   uint64_t stolen = 0;
   uint64_t failed_hooks = 0;
   uint64_t keys = 0;
+  uint64_t bytes_to_device = 0, bytes_from_device = 0, device_memory = 0;
   Latency latency;
 };
 
@@ -135,6 +139,8 @@ class Engine {
   // Where dead letters go: an output-like step whose ring slots are {MessageHeader, DeadLetter,
   // payload}. To be set before the first kernel is added; default: counted and discarded.
   Result<Node*> set_dead_letters(std::unique_ptr<HostStep> step);
+  // Called when a kernel has failed for good, on a thread of the engine; its state is Failed then.
+  void set_on_failure(std::function<void(Node& kernel, const Error& error)> callback);
   void set_log(
       std::function<void(std::string_view kernel, int level, std::string_view text, double value)>
           log);
@@ -203,6 +209,7 @@ class Node {
   virtual KernelCounts counts() const = 0;
   virtual std::chrono::nanoseconds uptime() const = 0;
   virtual std::string last_error() const = 0;
+  virtual std::string device() const = 0;  // "cpu", "cuda0"
 };
 
 class Edge {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backends/cpu/scheduler.hpp"
+#include "backends/cuda/resident_kernel.hpp"
 #include "core/clock.hpp"
 #include "ringkernel/device/context.hpp"
 
@@ -22,7 +23,8 @@ uint32_t round_up_to_power_of_two(uint64_t n) {
 
 StepResult GraphNode::step(Block& block, uint32_t budget) {
   if (module_ == nullptr) return {host_step_->step(block), 0};
-  StepResult result = module_->run(&block, budget);
+  StepResult result = remote_ != nullptr ? remote_->step(block, budget, active())
+                                         : module_->run(&block, budget);
   if (block.stopped) parts_[block.index]->stopped.store(true);
   return result;
 }
@@ -73,6 +75,11 @@ KernelCounts GraphNode::counts() const {
   }
   counts.in_hand = counts.delivered > finished ? counts.delivered - finished : 0;
   counts.keys = load_relaxed(keys_.get());
+  if (remote_ != nullptr) {
+    counts.bytes_to_device = remote_->bytes_to_device();
+    counts.bytes_from_device = remote_->bytes_from_device();
+    counts.device_memory = remote_->device_memory();
+  }
   counts.latency.count = sum.count;
   counts.latency.min_us = sum.min_us;
   counts.latency.max_us = sum.max_us;
@@ -175,11 +182,50 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
   return added;
 }
 
+// The State per key. That of a kernel on a device lies there.
+Result<void> EngineImpl::lay_out_keys(GraphNode& node, BlockParts& parts, const KernelSpec& spec) {
+  const HandlerModule& m = *node.module_;
+  if (m.keys == nullptr || spec.device) return {};
+  uint32_t key_size = 0;
+  for (uint32_t i = 0; i < m.accept_count; ++i) key_size = std::max(key_size, m.keys[i].size);
+  KeyTable& table = parts.owner.block.keys;
+  table.capacity = static_cast<uint32_t>(spec.key_capacity);
+  table.kernel_capacity = spec.key_capacity;
+  uint32_t index = round_up_to_power_of_two(2 * spec.key_capacity);
+  table.index_mask = index - 1;
+  table.entry_stride = key_entry_stride(key_size, m.state_size);
+  table.state_offset = key_state_offset(key_size);
+  auto index_memory = allocate(sizeof(uint32_t) * index, parts.memory);
+  if (!index_memory) return tl::unexpected(index_memory.error());
+  auto entries =
+      allocate(static_cast<size_t>(table.entry_stride) * spec.key_capacity, parts.memory);
+  if (!entries) return tl::unexpected(entries.error());
+  table.index = static_cast<uint32_t*>(*index_memory);
+  table.entries = static_cast<unsigned char*>(*entries);
+  return {};
+}
+
+Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) {
+  auto device = backends::cuda::Device::open(*spec.device);
+  if (!device) return tl::unexpected(device.error());
+  backends::cuda::ResidentSpec resident;
+  resident.name = node.name_;
+  resident.id = node.id_;
+  resident.module = node.module_;
+  resident.image = spec.device_image;
+  resident.options = spec.options;
+  resident.params = node.parts_[0]->params;
+  resident.key_capacity = spec.key_capacity;
+  resident.accept_types = node.parts_[0]->accept_types;
+  resident.on_lost = [this, &node](const Error& error) { kernel_failed(node, error); };
+  auto kernel = backends::cuda::ResidentKernel::create(std::move(*device), std::move(resident));
+  if (!kernel) return tl::unexpected(kernel.error());
+  node.remote_ = std::move(*kernel);
+  return {};
+}
+
 Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) {
   const HandlerModule& m = *node.module_;
-  uint32_t key_size = 0;
-  if (m.keys != nullptr)
-    for (uint32_t i = 0; i < m.accept_count; ++i) key_size = std::max(key_size, m.keys[i].size);
   uint32_t largest = m.reply.size;
   uint32_t record_bytes = record_size(m.reply.size);
   for (uint32_t i = 0; i < m.port_count; ++i) {
@@ -215,23 +261,8 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     b.scratch = parts->scratch.data();
     parts->reply.resize(std::max<uint32_t>(m.reply.size, 1));
     b.reply_buffer = parts->reply.data();
-    if (m.keys != nullptr) {
-      KeyTable& table = b.keys;
-      table.capacity = static_cast<uint32_t>(spec.key_capacity);
-      table.kernel_capacity = spec.key_capacity;
-      table.kernel_keys = node.keys_.get();
-      uint32_t index = round_up_to_power_of_two(2 * spec.key_capacity);
-      table.index_mask = index - 1;
-      table.entry_stride = key_entry_stride(key_size, m.state_size);
-      table.state_offset = key_state_offset(key_size);
-      auto index_memory = allocate(sizeof(uint32_t) * index, parts->memory);
-      if (!index_memory) return tl::unexpected(index_memory.error());
-      auto entries =
-          allocate(static_cast<size_t>(table.entry_stride) * spec.key_capacity, parts->memory);
-      if (!entries) return tl::unexpected(entries.error());
-      table.index = static_cast<uint32_t*>(*index_memory);
-      table.entries = static_cast<unsigned char*>(*entries);
-    }
+    b.keys.kernel_keys = node.keys_.get();
+    if (auto done = lay_out_keys(node, *parts, spec); !done) return done;
     auto state = allocate(std::max<uint32_t>(m.state_size, 16), parts->memory);
     if (!state) return tl::unexpected(state.error());
     b.state = *state;
@@ -243,7 +274,13 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     }
     uint32_t threads =
         std::max<uint32_t>(1, std::min(node.options_.threads, node.options_.block_size));
+    if (spec.device) threads = 1;
     backend_->attach_team(parts->owner, threads);
+    if (m.granularity == Granularity::Thread) {
+      b.scratch_size = (std::max<uint32_t>(largest, 1) + 15U) & ~15U;
+      parts->scratch.resize(size_t{b.scratch_size} * threads);
+      b.scratch = parts->scratch.data();
+    }
     if (threads > 1 && m.granularity == Granularity::Thread) {
       parts->records.resize(static_cast<size_t>(record_bytes) * threads + 16);
       auto at = reinterpret_cast<uintptr_t>(parts->records.data());

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -65,9 +66,16 @@ class GraphNode final : public Node, public backends::Stepper {
   std::chrono::nanoseconds uptime() const override;
   std::string last_error() const override;
 
-  bool may_run() const override {
+  std::string device() const override { return remote_ != nullptr ? remote_->device() : "cpu"; }
+
+  // Its handler may be given messages.
+  bool active() const {
     KernelState state = state_.load(std::memory_order_acquire);
     return state == KernelState::Active || state == KernelState::Terminating;
+  }
+  // A pump steps in every state, to finish what is on the device.
+  bool may_run() const override {
+    return remote_ != nullptr ? state_.load() != KernelState::Terminated : active();
   }
   StepResult step(Block& block, uint32_t budget) override;
 
@@ -78,6 +86,7 @@ class GraphNode final : public Node, public backends::Stepper {
   LaunchOptions options_;
   const HandlerModule* module_ = nullptr;
   std::unique_ptr<HostStep> host_step_;
+  std::unique_ptr<backends::RemoteKernel> remote_;  // of a kernel on a device
   std::vector<MessageInfo> types_;  // of an input
   std::vector<std::unique_ptr<BlockParts>> parts_;
   std::unique_ptr<uint64_t> keys_ = std::make_unique<uint64_t>(0);
@@ -134,6 +143,13 @@ class EngineImpl {
   Result<GraphNode*> add_node(std::string name, NodeKind kind, uint32_t blocks, size_t ports,
                               const LaunchOptions& options);
   Result<void> lay_out_state(GraphNode& node, const KernelSpec& spec);
+  Result<void> lay_out_keys(GraphNode& node, BlockParts& parts, const KernelSpec& spec);
+  Result<void> put_on_device(GraphNode& node, const KernelSpec& spec);
+  // Closes the in-edges: returns when every sender has acknowledged that it sends no more.
+  std::vector<GraphEdge*> close_in_edges(GraphNode& node);
+  // The kernel's device is lost: what waits for it becomes dead letters.
+  void kernel_failed(GraphNode& node, const Error& error);
+  uint64_t bury_backlog(GraphNode& node, Reason reason);
   Result<void> attach_dead_letters(GraphNode& node);
   Result<GraphEdge*> connect(const EdgeSpec& spec);
 
@@ -168,6 +184,9 @@ class EngineImpl {
   HostServices services_;
   RequestTable requests_;
   std::function<void(std::string_view, int, std::string_view, double)> log_;
+  std::function<void(Node&, const Error&)> on_failure_;
+  std::mutex failures_mutex_;
+  std::vector<std::thread> failures_;  // each cleans up after a kernel that has failed
 
   mutable std::recursive_mutex mutex_;  // the graph
   bool started_ = false;

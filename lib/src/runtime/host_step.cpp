@@ -45,28 +45,8 @@ void emit(Block& b, const InputMessage& message) {
   emission.root = message.root;
   emission.priority = message.priority;
   emission.deadline = message.deadline_us;
-  auto put = [&](OutEdge& e, uint32_t target) {
-    Offer outcome;
-    Reason reason = Reason::None;
-    MessageHeader* slot = offer_slot(b, e, target, emission.priority, outcome, reason);
-    if (slot != nullptr) {
-      fill_header(b, *slot, port.message_type, emission);
-      copy_bytes(payload_of(slot), message.payload, port.payload_size);
-    } else if (outcome == Offer::Failed) {
-      MessageHeader header{};
-      fill_header(b, header, port.message_type, emission);
-      // Where there is no room for one more, the letters before it tell of the same message.
-      bury_copy(b, e, header, message.payload, port.payload_size, reason);
-    }
-  };
-  for (uint32_t i = 0; i < port.edge_count; ++i) {
-    OutEdge& e = port.edges[i];
-    if (e.route == Route::All) {
-      for (uint32_t t = 0; t < e.targets; ++t) put(e, t);
-    } else {
-      put(e, route_of(e, message.payload));
-    }
-  }
+  Refusal refusal;
+  put_copies(b, port, message.payload, emission, false, refusal);
   b.undo_count = 0;
 }
 

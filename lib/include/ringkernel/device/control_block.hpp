@@ -7,9 +7,10 @@
 namespace ringkernel {
 
 // Bits of ControlBlock::desired
-inline constexpr uint32_t kDesireRun = 1;   // active: on_start, on_poll
-inline constexpr uint32_t kDesireStop = 2;  // on_stop, once nothing waits
-inline constexpr uint32_t kDesireExit = 4;  // leave the GPU
+inline constexpr uint32_t kDesireRun = 1;   // active: on_start
+inline constexpr uint32_t kDesirePoll = 2;  // on_poll may be called
+inline constexpr uint32_t kDesireStop = 4;  // on_stop, once nothing waits
+inline constexpr uint32_t kDesireExit = 8;  // leave the device
 
 enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 
@@ -26,6 +27,7 @@ struct ControlBlock {
   uint64_t handled;                          // messages whose handler has returned
   uint32_t state;                            // ResidentState
   uint32_t keys;                             // State per key: how many there are
+  uint32_t heeded;                           // the desires that it acts on
 };
 static_assert(sizeof(ControlBlock) == 2 * RK_CACHE_LINE);
 

@@ -58,6 +58,30 @@ class Inbox {
     return n;
   }
 
+  // Gives the slots that were taken back to their senders.
+  RK_HD void release(InRing& r) {
+    if (r.kind == RingKind::Mpmc) {
+      note_taken(r);
+    } else {
+      r.spsc.release();
+    }
+    wake_senders(r);
+  }
+
+  // A shared ring: how many messages are claimed; and a sibling may help with the others.
+  RK_HD void note_taken(InRing& r) {
+    store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
+    if (b_.sibling_count > 0 && r.mpmc.depth() > b_.share_threshold) {
+      wake(b_, *b_.siblings[b_.next_sibling], kRoom);
+      b_.next_sibling = b_.next_sibling + 1 == b_.sibling_count ? 0 : b_.next_sibling + 1;
+    }
+  }
+
+  RK_HD void wake_senders(InRing& r) {
+    if (room_was_wanted(r.ring()))
+      for (uint32_t i = 0; i < r.sender_count; ++i) wake(b_, *r.senders[i], kRoom);
+  }
+
  private:
   // The highest level first, in turns among equals.
   RK_HD InRing* next_ring() {

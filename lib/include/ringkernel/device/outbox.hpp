@@ -178,6 +178,45 @@ RK_HD bool bury_copy(Block& b, OutEdge& e, const MessageHeader& header, const vo
   return true;
 }
 
+// What became of a message's copies that were not sent.
+struct Refusal {
+  Reason fails = Reason::None;  // the message in hand must fail, and take everything back
+  Reason asked = Reason::None;  // the copy that carried the duty to answer was refused
+};
+
+// Offers a message to every edge of a port. `atomic`: a full edge with on_full: fail makes the
+// message in hand fail; else that copy alone.
+RK_HD void put_copies(Block& b, OutPort& port, const void* payload, Emission emission, bool atomic,
+                      Refusal& refusal) {
+  for (uint32_t i = 0; i < port.edge_count; ++i) {
+    OutEdge& e = port.edges[i];
+    const bool all = e.route == Route::All;
+    const uint32_t from = all ? 0 : route_of(e, payload);
+    for (uint32_t t = from; t < (all ? e.targets : from + 1); ++t) {
+      Offer outcome;
+      Reason reason = Reason::None;
+      MessageHeader* slot = offer_slot(b, e, t, emission.priority, outcome, reason);
+      if (RK_LIKELY(slot != nullptr)) {
+        fill_header(b, *slot, port.message_type, emission);
+        copy_bytes(payload_of(slot), payload, port.payload_size);
+      } else if (atomic && reason == Reason::QueueFull && e.on_full == OnFull::Fail) {
+        refusal.fails = reason;
+      } else {
+        if (emission.correlation_id != 0)
+          refusal.asked = reason == Reason::None ? Reason::QueueFull : reason;
+        if (outcome == Offer::Failed) {
+          MessageHeader header{};
+          fill_header(b, header, port.message_type, emission);
+          // Where there is no room for one more, the letters before it tell of the same message.
+          if (!bury_copy(b, e, header, payload, port.payload_size, reason) && atomic)
+            refusal.fails = reason;
+        }
+      }
+      emission.correlation_id = 0;  // the first copy carries the duty to answer
+    }
+  }
+}
+
 // Takes back everything the message in hand has emitted.
 RK_HD void take_back(Block& b) {
   while (b.undo_count > 0) {

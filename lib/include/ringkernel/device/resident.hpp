@@ -167,7 +167,9 @@ class Resident {
   }
 
   RK_HD void read_control() {
-    desired_ = load_relaxed<Scope::System>(&f_.control->desired);
+    const uint32_t desired = load_relaxed<Scope::System>(&f_.control->desired);
+    if (desired != desired_) store_release<Scope::System>(&f_.control->heeded, desired);
+    desired_ = desired;
     const uint64_t beat = load_relaxed<Scope::System>(&f_.control->heartbeat);
     const uint64_t now = side_.thread.now_ns();
     if (beat != heartbeat_) seen_ns_ = now;
@@ -598,13 +600,13 @@ class Resident {
   RK_HD bool hooks(bool idle) {
     if constexpr (!kHasStart && !kHasStop && !kHasPoll) return false;
     const uint32_t desired = agree(room() < kArea + 1 ? 0 : desired_);
-    if ((desired & (kDesireRun | kDesireStop)) == 0) return false;
+    if ((desired & (kDesireRun | kDesirePoll | kDesireStop)) == 0) return false;
     side_.outbox.used = 0;
     bool called = false;
     if (!b_.started && (desired & kDesireRun) != 0) {
       called = true;
       start();
-    } else if (b_.polling && (desired & kDesireRun) != 0 && (desired & kDesireStop) == 0) {
+    } else if (b_.polling && (desired & kDesirePoll) != 0) {
       called = true;
       poll();
     } else if (idle && (desired & kDesireStop) != 0 && !b_.stopped) {

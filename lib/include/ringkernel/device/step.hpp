@@ -129,13 +129,7 @@ class Step {
 
   RK_HD uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
-    if (r.kind == RingKind::Mpmc) {
-      store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
-      if (b_.sibling_count > 0 && r.mpmc.depth() > b_.share_threshold) {
-        wake(b_, *b_.siblings[b_.next_sibling], kRoom);
-        b_.next_sibling = b_.next_sibling + 1 == b_.sibling_count ? 0 : b_.next_sibling + 1;
-      }
-    }
+    if (r.kind == RingKind::Mpmc) inbox_.note_taken(r);
     if (credits > 0 || r.in_cycle) {
       // A message from inside brought one credit; one from outside, cycle_max. What it put on the
       // cycle keeps one each.
@@ -447,8 +441,7 @@ class Step {
     bool flushed = flush(b_);
     if (last_ != nullptr) {
       if (last_->kind == RingKind::Spsc) last_->spsc.release();
-      if (room_was_wanted(last_->ring()))
-        for (uint32_t i = 0; i < last_->sender_count; ++i) wake(b_, *last_->senders[i], kRoom);
+      inbox_.wake_senders(*last_);
       last_ = nullptr;
       finish_latency();
     }
@@ -536,9 +529,11 @@ class Step {
         ++result.handled;
         if (more) continue;
         b_.polling = false;
-        store_release(&b_.counters->polls_left, uint64_t{0});
       }
-      if (!finish_batch() || !called) {
+      const bool flushed = finish_batch();
+      // Only now: who reads it must find what the last call emitted among the created.
+      if (!b_.polling) store_release(&b_.counters->polls_left, uint64_t{0});
+      if (!flushed || !called) {
         result.status = StepStatus::Blocked;
         return result;
       }

@@ -1,0 +1,391 @@
+#include "backends/cuda/pump.hpp"
+
+#include <sched.h>
+
+namespace ringkernel::backends::cuda {
+namespace {
+
+// Looks in vain after which the thread lets others run: they may be what it waits for.
+constexpr uint32_t kPatience = 64;
+
+}  // namespace
+
+Pump::Pump(const HandlerModule& module, const Memory& memory)
+    : module_(module), memory_(memory), flights_(memory.in.capacity) {}
+
+StepResult Pump::step(Block& b, uint32_t budget, bool active) {
+  b.now_us = b.host->now_us(b.host->context);
+  b.hlc = hlc_next(b.now_us, b.hlc, 0);
+  end_waiting(b);
+  StepResult result;
+  if (!open_ && b.staged && !flush(b)) return {StepStatus::Blocked, 0};
+  if (lost_.load(std::memory_order_acquire)) {
+    const bool done = fail_all(b);
+    flush(b);
+    return_credits(b);
+    quiet_.store(done, std::memory_order_release);
+    return {done ? StepStatus::Idle : StepStatus::More, 0};
+  }
+  say_what_is_wanted(b, active);
+  // Looked at before the records are taken: what was sent under older desires is among them.
+  const uint32_t heeded = load_acquire(&memory_.control->heeded);
+  const bool alive = load_acquire(&memory_.control->state) ==
+                     static_cast<uint32_t>(ResidentState::Alive);
+  const uint64_t before = next_;
+  const Play played = play(b, budget);
+  result.handled = static_cast<uint32_t>(next_ - before);
+  bool blocked = played == Play::NoRoom;
+  uint32_t fed = 0;
+  if (active && !blocked && !open_) fed = feed(b, budget, blocked);
+  if (!open_ && !flush(b)) blocked = true;
+  return_credits(b);
+  if (result.handled > 0) count(&b.counters->invocations, 1);
+
+  const bool may_poll = module_.has_poll && alive && (heeded & kDesirePoll) != 0;
+  const bool quiet = tail_ == next_ && !open_ && !hook_wanted_ && !may_poll;
+  if (!b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
+    store_release(&b.counters->polls_left, uint64_t{0});
+  quiet_.store(quiet, std::memory_order_release);
+  if (blocked) {
+    result.status = StepStatus::Blocked;
+  } else if (!quiet || played == Play::Some) {
+    result.status = StepStatus::More;
+    idle_steps_ = played == Play::Some || fed > 0 ? 0 : idle_steps_ + 1;
+    if (idle_steps_ > kPatience) sched_yield();
+  }
+  return result;
+}
+
+void Pump::say_what_is_wanted(Block& b, bool active) {
+  if (active && !begun_) {
+    begun_ = true;
+    if (!b.started) b.polling = module_.has_poll;
+    b.started = true;
+  }
+  const bool stop = b.stopping && !b.stopped && tail_ == next_ && b.pending == 0;
+  uint32_t wanted = said_ & kDesireExit;
+  if (active) wanted |= kDesireRun;
+  if (active && b.polling && !b.stopping) wanted |= kDesirePoll;
+  if (stop) wanted |= kDesireStop;
+  hook_wanted_ = (active && module_.has_start && !started_) ||
+                 (module_.has_poll && (wanted & kDesirePoll) != 0) || stop;
+  if (wanted != said_) store_release(&memory_.control->desired, said_ = wanted);
+  if (const uint32_t keys = load_relaxed(&memory_.control->keys); keys != keys_) {
+    fetch_add(b.keys.kernel_keys, uint64_t{keys} - keys_);
+    keys_ = keys;
+  }
+}
+
+// --- from the device
+
+Pump::Play Pump::play(Block& b, uint32_t budget) {
+  // A message makes several records; as many messages as another block's step would handle.
+  const uint64_t last = next_ + budget;
+  uint64_t taken = 0;
+  bool room = true;
+  while (next_ < last && taken < uint64_t{budget} * 16) {
+    const auto* record = reinterpret_cast<const DeviceRecord*>(memory_.out.slot(head_));
+    if (load_acquire(&record->turn) != 2 * memory_.out.lap(head_) + 1) break;
+    room = play_one(b, *record);
+    if (!room) break;
+    ++head_;
+    ++taken;
+  }
+  if (taken > 0) {
+    store_release(&memory_.control->records_taken, head_);
+    records_.store(head_, std::memory_order_relaxed);
+  }
+  if (!room) return Play::NoRoom;
+  return taken > 0 ? Play::Some : Play::Nothing;
+}
+
+// False: there is no room for it; a wake-up is arranged.
+bool Pump::play_one(Block& b, const DeviceRecord& record) {
+  const bool hook = (record.flags & kRecordHook) != 0;
+  if (record.kind == RecordKind::Done) {
+    const uint64_t end = next_ + static_cast<uint32_t>(record.position - static_cast<uint32_t>(next_));
+    while (next_ < end) conclude(b, next_);
+    freed_ = end;
+    return true;
+  }
+  const MessageHeader* parent = nullptr;
+  if (!hook) {
+    const uint64_t position =
+        next_ + static_cast<uint32_t>(record.position - static_cast<uint32_t>(next_));
+    while (next_ < position) conclude(b, next_);
+    parent = message(position);
+  }
+  switch (record.kind) {
+    case RecordKind::Emit:
+      if (!open(b)) return false;
+      emit(b, record, parent);
+      break;
+    case RecordKind::Reply:
+      if (!open(b)) return false;
+      reply(b, record, parent);
+      break;
+    case RecordKind::Failed:
+      if (!open(b)) return false;
+      failed(b, record, parent);
+      break;
+    case RecordKind::Text:
+      text_.assign(static_cast<const char*>(payload_of(&record)), record.count);
+      break;
+    case RecordKind::Log: {
+      const auto* head = static_cast<const LogRecord*>(payload_of(&record));
+      text_.append(reinterpret_cast<const char*>(head + 1), record.count);
+      if (b.host->log != nullptr)
+        b.host->log(b.host->context, &b, static_cast<int>(head->level), text_.c_str(),
+                    head->value);
+      text_.clear();
+      break;
+    }
+    case RecordKind::Kept:
+      if (refusal_.fails != Reason::None) {
+        if (!open(b)) return false;
+        fail_call(b, parent, refusal_.fails, "");
+      } else {
+        keep(b, parent);
+      }
+      break;
+    case RecordKind::Started:
+      started_ = true;
+      break;
+    case RecordKind::Polled:
+      if (record.count == 0) b.polling = false;
+      break;
+    case RecordKind::Stopped:
+      b.stopped = true;
+      break;
+    case RecordKind::Done:
+      break;
+  }
+  return true;
+}
+
+// Before the first thing that a call asks for: room for all that it may.
+bool Pump::open(Block& b) {
+  if (!open_) open_ = Inbox(b).make_room(1) > 0;
+  return open_;
+}
+
+void Pump::emit(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
+  Emission emission;
+  if (parent != nullptr) {
+    emission.deadline = parent->deadline;
+    emission.root = parent->root;
+    emission.priority = parent->priority;
+  }
+  if (record.priority != kPriorityOfMessage) emission.priority = record.priority;
+  if (record.deadline != 0) emission.deadline = record.deadline;
+  if ((record.flags & kRecordForwards) != 0 && parent != nullptr) {
+    emission.hops = static_cast<uint8_t>(parent->hops + 1);
+    emission.correlation_id = parent->correlation_id;
+    emission.reply_to = parent->reply_to;
+    forwarded_ = true;
+  }
+  put_copies(b, b.ports[record.port], payload_of(&record), emission, true, refusal_);
+}
+
+void Pump::reply(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
+  if (parent != nullptr && parent->correlation_id != 0) {
+    copy_bytes(b.reply_buffer, payload_of(&record), module_.reply.size);
+    replied_ = true;
+    return;
+  }
+  OutPort& port = b.ports[module_.port_count];
+  if (port.edge_count == 0) {
+    ++unasked_;
+    return;
+  }
+  Emission emission;
+  if (parent != nullptr) {
+    emission.deadline = parent->deadline;
+    emission.root = parent->root;
+    emission.priority = parent->priority;
+  }
+  put_copies(b, port, payload_of(&record), emission, true, refusal_);
+}
+
+void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
+  text_.append(static_cast<const char*>(payload_of(&record)), record.count);
+  fail_call(b, parent, static_cast<Reason>(record.reason), text_.c_str());
+  text_.clear();
+}
+
+// What the call emitted is taken back, and a dead letter made of its message.
+void Pump::fail_call(Block& b, const MessageHeader* parent, Reason reason, const char* detail) {
+  take_back(b);
+  if (parent == nullptr) {
+    MessageHeader header{};
+    header.hlc = b.hlc;
+    append_dead_letter(b, header, nullptr, 0, kNoEdge, reason, detail);
+    count(&b.counters->failed_hooks, 1);
+  } else {
+    bury(b, next_, reason, detail);
+  }
+  end_call();
+}
+
+// REQUIRES: room for a dead letter.
+void Pump::bury(Block& b, uint64_t position, Reason reason, const char* detail) {
+  Flight& flight = flights_[position & (memory_.in.capacity - 1)];
+  const MessageHeader& header = *message(position);
+  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), flight.edge, reason,
+                     detail);
+  if (!settled_) complete_request(b, header, Completion::Failed, reason, detail);
+  count(&b.counters->failed, 1);
+  ++b.finished;
+  flight.over = true;
+}
+
+void Pump::keep(Block& b, const MessageHeader* parent) {
+  b.undo_count = 0;
+  cycle_emitted_ += b.cycle_emitted;
+  b.cycle_emitted = 0;
+  if (unasked_ > 0) count(&b.counters->unasked, unasked_);
+  if (parent != nullptr && parent->correlation_id != 0) {
+    if (replied_) {
+      complete_request(b, *parent, Completion::Reply, Reason::None, nullptr,
+                       b.ports[module_.port_count].message_type, b.reply_buffer,
+                       module_.reply.size);
+      settled_ = true;
+    } else if (forwarded_) {
+      if (refusal_.asked != Reason::None)
+        complete_request(b, *parent, Completion::Failed, refusal_.asked, nullptr);
+      settled_ = true;
+    }
+  }
+  end_call();
+}
+
+void Pump::end_call() {
+  open_ = false;
+  replied_ = false;
+  forwarded_ = false;
+  unasked_ = 0;
+  refusal_ = {};
+}
+
+// The message's handler has returned and nothing more of it comes.
+void Pump::conclude(Block& b, uint64_t position) {
+  Flight& flight = flights_[position & (memory_.in.capacity - 1)];
+  const MessageHeader& header = *message(position);
+  if (!flight.over && refusal_.fails != Reason::None)
+    fail_call(b, &header, refusal_.fails, "");
+  if (!flight.over) {
+    keep(b, &header);
+    if (header.correlation_id != 0 && !settled_)
+      complete_request(b, header, Completion::NoReply, Reason::None, nullptr);
+    count(&b.counters->handled, 1);
+    ++b.finished;
+  }
+  const uint64_t sent = hlc_microseconds(header.hlc);
+  b.counters->latency.record(b.now_us > sent ? b.now_us - sent : 0, 1);
+  if (flight.credits > cycle_emitted_) b.credits_back += flight.credits - cycle_emitted_;
+  cycle_emitted_ = 0;
+  settled_ = false;
+  ++next_;
+}
+
+// False: the dead letters have no room for all of them yet.
+bool Pump::fail_all(Block& b) {
+  if (open_) take_back(b);
+  end_call();
+  for (; next_ < tail_; ++next_) {
+    const Flight& flight = flights_[next_ & (memory_.in.capacity - 1)];
+    if (b.dead != nullptr && b.dead->spsc.room(1) == 0) return false;
+    if (!flight.over) bury(b, next_, Reason::DeviceLost, "it was on the device");
+    b.credits_back += flight.credits;
+    settled_ = false;
+  }
+  hook_wanted_ = false;
+  b.polling = false;
+  store_release(&b.counters->polls_left, uint64_t{0});
+  return true;
+}
+
+// --- to the device
+
+// How many messages were handed over; `blocked`: a wake-up is arranged.
+uint32_t Pump::feed(Block& b, uint32_t budget, bool& blocked) {
+  Inbox inbox(b);
+  uint32_t fed = 0;
+  while (fed < budget) {
+    const auto space = static_cast<uint32_t>(memory_.in.capacity - (tail_ - freed_));
+    if (space == 0) break;
+    InRing* ring = inbox.next();
+    if (ring == nullptr) break;
+    uint32_t n = min_of(min_of(Inbox::ready(*ring), budget - fed), space);
+    uint32_t credits = ring->in_cycle ? 1 : 0;
+    if (b.credits != nullptr && b.cycle_max > 0 && !ring->in_cycle) {
+      n = inbox.take_credits(n);
+      credits = b.cycle_max;
+      if (n == 0) {
+        inbox.starve();
+        blocked = true;
+        continue;
+      }
+    }
+    const uint32_t handed = hand_over(b, *ring, n, credits);
+    if (!ring->in_cycle) b.credits_back += uint64_t{credits} * (n - handed);
+    inbox.release(*ring);
+    fed += handed;
+    if (handed == 0 && b.blocked_on != nullptr) {
+      blocked = true;
+      break;
+    }
+  }
+  return fed;
+}
+
+uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
+  if (ring.kind == RingKind::Mpmc) {
+    if (ring.taken == 0) ring.taken = ring.mpmc.take(n, ring.taken_first);
+    n = min_of(n, ring.taken);
+  }
+  uint32_t handed = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    MessageHeader* header =
+        ring.kind == RingKind::Spsc ? ring.spsc.front() : ring.mpmc.ring.slot(ring.taken_first);
+    if (header->deadline != 0 && header->deadline < b.now_us) {
+      if (Inbox(b).make_room(1) == 0) break;
+      refuse(b, ring, *header);
+    } else {
+      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false};
+      MessageHeader* slot = message(tail_);
+      copy_bytes(&slot->message_id, &header->message_id,
+                 static_cast<uint32_t>(sizeof(MessageHeader)) - 8U + payload_size(b, *header));
+      if (header->hlc >= b.hlc) b.hlc = header->hlc + 1;
+      store_release<Scope::System>(&slot->turn, 2 * memory_.in.lap(tail_) + 1);
+      ++tail_;
+      ++handed;
+      count(&ring.counters->delivered, 1);
+    }
+    if (ring.kind == RingKind::Spsc) {
+      ring.spsc.pop();
+    } else {
+      ring.mpmc.release(ring.taken_first++);
+      --ring.taken;
+    }
+  }
+  handed_over_.store(tail_, std::memory_order_relaxed);
+  return handed;
+}
+
+void Pump::refuse(Block& b, InRing& ring, const MessageHeader& header) {
+  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), ring.edge,
+                     Reason::DeadlinePassed, nullptr);
+  complete_request(b, header, Completion::Failed, Reason::DeadlinePassed, nullptr);
+  count(&ring.counters->failed, 1);
+  ++b.finished;
+  if (ring.in_cycle) ++b.credits_back;
+}
+
+uint32_t Pump::payload_size(const Block& b, const MessageHeader& header) const {
+  for (uint32_t i = 0; i < b.accept_count; ++i)
+    if (b.accept_types[i] == header.message_type) return b.accept_sizes[i];
+  return 0;
+}
+
+}  // namespace ringkernel::backends::cuda

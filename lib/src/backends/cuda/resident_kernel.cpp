@@ -1,0 +1,415 @@
+#include "backends/cuda/resident_kernel.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "core/clock.hpp"
+#include "ringkernel/device/resident.hpp"
+
+namespace ringkernel::backends::cuda {
+namespace {
+
+constexpr const char* kEntry = "rk_resident";
+constexpr uint64_t kLeaseNs = 5'000'000'000;
+constexpr uint64_t kStartNs = 10'000'000'000;  // until every block must have shown up
+constexpr uint32_t kIdleNs = 1000;
+constexpr uint32_t kWindow = 32;         // messages of a batch, one per lane of a warp
+constexpr uint32_t kLeastMessages = 64;  // the ring to the device
+constexpr uint32_t kMostMessages = 4096;
+
+uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
+
+// Lays objects out in one buffer that is then copied to the device.
+class Image {
+ public:
+  explicit Image(CUdeviceptr base) : base_(base) {}
+  template <class T>
+  T* add(const T* from, size_t n) {
+    bytes_.resize((bytes_.size() + 15) / 16 * 16);
+    const size_t at = bytes_.size();
+    bytes_.resize(at + n * sizeof(T));
+    if (n > 0) std::memcpy(bytes_.data() + at, from, n * sizeof(T));
+    return reinterpret_cast<T*>(base_ + at);
+  }
+  const std::vector<char>& bytes() const { return bytes_; }
+
+ private:
+  CUdeviceptr base_;
+  std::vector<char> bytes_;
+};
+
+Ring mapped_ring(char* slots, uint32_t capacity, uint32_t stride) {
+  Ring ring;
+  ring.slots = reinterpret_cast<unsigned char*>(slots);
+  ring.capacity = capacity;
+  ring.stride = stride;
+  ring.lap_shift = static_cast<uint32_t>(std::countr_zero(capacity));
+  return ring;
+}
+
+}  // namespace
+
+ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec)
+    : device_(std::move(device)), spec_(std::move(spec)) {}
+
+Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<Device> device,
+                                                               ResidentSpec spec) {
+  std::unique_ptr<ResidentKernel> kernel(
+      new ResidentKernel(std::move(device), std::move(spec)));
+  if (auto done = kernel->load(); !done) return tl::unexpected(done.error());
+  if (auto done = kernel->lay_out(); !done) return tl::unexpected(done.error());
+  return kernel;
+}
+
+ResidentKernel::~ResidentKernel() {
+  leave();
+  if (abandoned_) return;
+  if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
+  for (char* memory : device_memory_) device_->memory().release(memory);
+  for (char* memory : mapped_memory_) device_->mapped().release(memory);
+  if (admitted_) device_->dismiss(grid_, most_blocks_);
+}
+
+Result<void> ResidentKernel::load() {
+  const DriverApi& api = device_->api();
+  const Driver& driver = device_->driver();
+  if (auto done = device_->enter(); !done) return done;
+  auto check = [&](CUresult result, const std::string& what) -> Result<void> {
+    if (result == kSuccess) return {};
+    Error error = driver.error(result, what);
+    error.where = spec_.name;
+    return tl::unexpected(std::move(error));
+  };
+  if (auto done = check(api.cuModuleLoadDataEx(&module_, spec_.image.data(), 0, nullptr, nullptr),
+                        "loading the handler on " + device_->name());
+      !done)
+    return done;
+  if (auto done = check(api.cuModuleGetFunction(&entry_, module_, kEntry), "finding its entry");
+      !done)
+    return done;
+  // A kernel that is loaded at its first launch would wait for those that are resident, for ever.
+  if (auto done = check(api.cuFuncLoad(entry_), "loading its entry"); !done) return done;
+
+  const DeviceProperties& has = device_->properties();
+  int most_threads = has.max_threads_per_block;
+  api.cuFuncGetAttribute(&most_threads, kFunctionMaxThreadsPerBlock, entry_);
+  threads_ = spec_.options.block_size;
+  if (threads_ > static_cast<uint32_t>(most_threads))
+    return fail(ErrorCode::LaunchFailed,
+                "a block of " + std::to_string(threads_) + " threads is too large: " +
+                    std::to_string(most_threads) +
+                    " fit, limited by the registers that the handler needs; lower block_size",
+                spec_.name);
+  grid_ = spec_.options.grid_size;
+  shared_bytes_ = resident_shared_bytes(threads_) +
+                  static_cast<uint32_t>(spec_.options.shared_memory_size);
+  if (shared_bytes_ > static_cast<uint32_t>(has.shared_memory_per_block_optin))
+    return fail(ErrorCode::LaunchFailed,
+                "asks for " + std::to_string(spec_.options.shared_memory_size) +
+                    " bytes of shared memory, " + std::to_string(has.shared_memory_per_block_optin -
+                                                                 static_cast<int>(resident_shared_bytes(threads_))) +
+                    " are the most; lower shared_memory_size",
+                spec_.name);
+  if (auto done = check(api.cuFuncSetAttribute(entry_, kFunctionMaxDynamicSharedSizeBytes,
+                                               static_cast<int>(shared_bytes_)),
+                        "reserving shared memory");
+      !done)
+    return done;
+  int per_multiprocessor = 0;
+  if (auto done = check(api.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                            &per_multiprocessor, entry_, static_cast<int>(threads_), shared_bytes_),
+                        "asking how many blocks fit");
+      !done)
+    return done;
+  most_blocks_ = static_cast<uint32_t>(per_multiprocessor * has.multiprocessors);
+  int registers = 0;
+  api.cuFuncGetAttribute(&registers, kFunctionNumRegs, entry_);
+  std::string limit = std::to_string(threads_) + " threads with " + std::to_string(registers) +
+                      " registers each and " + std::to_string(shared_bytes_) +
+                      " bytes of shared memory per block";
+  // A kernel that is started per batch waits for its turn instead.
+  if (is_resident() || is_grid()) {
+    if (auto done = device_->admit(grid_, most_blocks_, spec_.name, limit); !done) return done;
+    admitted_ = true;
+  }
+  return check(api.cuStreamCreateWithPriority(&stream_, kStreamNonBlocking, 0),
+               "making a stream");
+}
+
+Result<char*> ResidentKernel::take(DeviceMemory& from, size_t bytes, std::vector<char*>& into) {
+  auto memory = from.allocate(bytes);
+  if (!memory) {
+    Error error = memory.error();
+    error.where = spec_.name;
+    return tl::unexpected(std::move(error));
+  }
+  into.push_back(*memory);
+  return memory;
+}
+
+Result<void> ResidentKernel::lay_out() {
+  const HandlerModule& m = *spec_.module;
+  uint32_t largest_in = 0, largest_out = m.reply.size, key_size = 0, emits = 0;
+  std::vector<uint32_t> sizes;
+  for (uint32_t i = 0; i < m.accept_count; ++i) {
+    sizes.push_back(m.accepts[i].size);
+    largest_in = std::max(largest_in, m.accepts[i].size);
+    if (m.keys != nullptr) key_size = std::max(key_size, m.keys[i].size);
+  }
+  for (uint32_t i = 0; i < m.port_count; ++i) {
+    largest_out = std::max(largest_out, m.ports[i].message.size);
+    emits += m.ports[i].max;
+  }
+  const uint32_t pumps = is_grid() ? 1 : grid_;
+  const uint32_t window = m.granularity == Granularity::Thread ? threads_ : kWindow;
+  const uint32_t area = records_per_call(emits);
+  const uint32_t messages = std::bit_ceil(std::max(
+      2 * window, std::clamp(static_cast<uint32_t>(std::min<size_t>(
+                                 spec_.options.input_queue_capacity, kMostMessages)),
+                             kLeastMessages, kMostMessages)));
+  const uint32_t records = std::bit_ceil(2 * (window * area + 2));
+  in_stride_ = slot_stride(largest_in);
+  out_stride_ = record_stride(largest_out);
+
+  // The device's own memory, block by block.
+  const uint32_t outbox_slots = window * area + 1;
+  const size_t stage_bytes = size_t{window} * in_stride_;
+  const size_t outbox_bytes = size_t{outbox_slots} * (out_stride_ + sizeof(uint32_t));
+  const uint64_t index_slots = m.keys != nullptr ? std::bit_ceil(2 * spec_.key_capacity) : 0;
+  const uint32_t entry_stride = key_entry_stride(key_size, m.state_size);
+  const uint32_t scratch_bytes = round_up(std::max(largest_out, 1U), 16);
+  const uint32_t scratches = m.granularity == Granularity::Thread ? threads_ : 1;
+  const size_t state_bytes = std::max<uint32_t>(m.state_size, 16);
+  std::vector<ResidentFrame> frames(pumps);
+  uint64_t* kernel_keys = nullptr;
+  GridBarrier* barrier = nullptr;
+  struct Zero {
+    char* memory;
+    size_t bytes;
+  };
+  std::vector<Zero> zeroes;
+  auto take_device = [&](size_t bytes, bool zero) -> Result<char*> {
+    auto memory = take(device_->memory(), bytes, device_memory_);
+    if (memory && zero) zeroes.push_back({*memory, bytes});
+    if (memory) device_bytes_ += bytes;
+    return memory;
+  };
+  auto words = take_device(256, true);
+  if (!words) return tl::unexpected(words.error());
+  kernel_keys = reinterpret_cast<uint64_t*>(*words);
+  barrier = reinterpret_cast<GridBarrier*>(*words + 128);
+  for (uint32_t i = 0; i < pumps; ++i) {
+    ResidentFrame& f = frames[i];
+    Block& b = f.block;
+    auto stage = take_device(stage_bytes, false);
+    auto outbox = take_device(outbox_bytes, false);
+    auto state = take_device(state_bytes, true);
+    auto scratch = take_device(size_t{scratch_bytes} * scratches, false);
+    auto mapped = take(device_->mapped(),
+                       sizeof(ControlBlock) + size_t{messages} * in_stride_ +
+                           size_t{records} * out_stride_,
+                       mapped_memory_);
+    for (const auto* one : {&stage, &outbox, &state, &scratch, &mapped})
+      if (!*one) return tl::unexpected(one->error());
+    std::memset(*mapped, 0,
+                sizeof(ControlBlock) + size_t{messages} * in_stride_ +
+                    size_t{records} * out_stride_);
+    Pump::Memory memory;
+    memory.control = reinterpret_cast<ControlBlock*>(*mapped);
+    memory.in = mapped_ring(*mapped + sizeof(ControlBlock), messages, in_stride_);
+    memory.out = mapped_ring(*mapped + sizeof(ControlBlock) + size_t{messages} * in_stride_,
+                             records, out_stride_);
+    f.control = memory.control;
+    f.in = memory.in;
+    f.out = memory.out;
+    f.stage = reinterpret_cast<unsigned char*>(*stage);
+    f.outbox = reinterpret_cast<unsigned char*>(*outbox);
+    f.grid = barrier;
+    f.window = window;
+    f.resident = is_resident() ? 1 : 0;
+    f.lease_ns = kLeaseNs;
+    f.idle_ns = kIdleNs;
+    b.kernel = spec_.id;
+    b.index = i;
+    b.blocks = pumps;
+    b.threads = is_grid() ? threads_ * grid_ : threads_;
+    b.keyed = m.keys != nullptr ? 1 : 0;
+    b.accept_count = m.accept_count;
+    b.state = *state;
+    b.scratch = *scratch;
+    b.scratch_size = scratch_bytes;
+    b.shared_size = static_cast<uint32_t>(spec_.options.shared_memory_size);
+    if (m.keys != nullptr) {
+      KeyTable& table = b.keys;
+      auto index = take_device(index_slots * sizeof(uint32_t), true);
+      auto entries = take_device(spec_.key_capacity * entry_stride, true);
+      for (const auto* one : {&index, &entries})
+        if (!*one) return tl::unexpected(one->error());
+      table.index = reinterpret_cast<uint32_t*>(*index);
+      table.entries = reinterpret_cast<unsigned char*>(*entries);
+      table.index_mask = static_cast<uint32_t>(index_slots - 1);
+      table.capacity = static_cast<uint32_t>(spec_.key_capacity);
+      table.kernel_capacity = spec_.key_capacity;
+      table.kernel_keys = kernel_keys;
+      table.entry_stride = entry_stride;
+      table.state_offset = key_state_offset(key_size);
+    }
+    pumps_.push_back(std::make_unique<Pump>(m, memory));
+  }
+
+  // The frames, and what they point at that is the same for all.
+  const size_t image_bytes = sizeof(ResidentFrame) * pumps + spec_.params.size() +
+                             m.accept_count * (sizeof(uint16_t) + sizeof(uint32_t) + sizeof(KeySpec)) +
+                             256;
+  auto memory = take_device(image_bytes, false);
+  if (!memory) return tl::unexpected(memory.error());
+  frames_ = reinterpret_cast<CUdeviceptr>(*memory);
+  const CUdeviceptr shared = frames_ + sizeof(ResidentFrame) * pumps;
+  Image image(shared);
+  const auto* params = image.add(spec_.params.data(), spec_.params.size());
+  const auto* types = image.add(spec_.accept_types.data(), spec_.accept_types.size());
+  const auto* size_list = image.add(sizes.data(), sizes.size());
+  const KeySpec* keys = m.keys != nullptr ? image.add(m.keys, m.accept_count) : nullptr;
+  for (ResidentFrame& f : frames) {
+    f.block.params = params;
+    f.block.accept_types = types;
+    f.block.accept_sizes = size_list;
+    f.block.accept_keys = keys;
+  }
+  const DriverApi& api = device_->api();
+  if (auto done = device_->enter(); !done) return done;
+  CUresult result = kSuccess;
+  auto then = [&](CUresult next) {
+    if (result == kSuccess) result = next;
+  };
+  for (const Zero& zero : zeroes)
+    then(api.cuMemsetD8Async(reinterpret_cast<CUdeviceptr>(zero.memory), 0, zero.bytes, stream_));
+  then(api.cuMemcpyHtoDAsync(frames_, frames.data(), sizeof(ResidentFrame) * pumps, stream_));
+  then(api.cuMemcpyHtoDAsync(shared, image.bytes().data(), image.bytes().size(), stream_));
+  then(api.cuStreamSynchronize(stream_));
+  if (result != kSuccess) {
+    Error error = device_->driver().error(result, "laying out memory on " + device_->name());
+    error.where = spec_.name;
+    return tl::unexpected(std::move(error));
+  }
+  return {};
+}
+
+Result<void> ResidentKernel::start() {
+  if (auto done = device_->enter(); !done) return done;
+  for (auto& pump : pumps_)
+    store_relaxed(&pump->control().state, static_cast<uint32_t>(ResidentState::Absent));
+  void* arguments[] = {&frames_};
+  const CUresult result =
+      is_grid() ? device_->api().cuLaunchCooperativeKernel(entry_, grid_, 1, 1, threads_, 1, 1,
+                                                           shared_bytes_, stream_, arguments)
+                : device_->api().cuLaunchKernel(entry_, grid_, 1, 1, threads_, 1, 1, shared_bytes_,
+                                                stream_, arguments, nullptr);
+  if (result == kSuccess) return {};
+  Error error = device_->driver().error(result, "launching it on " + device_->name());
+  error.where = spec_.name;
+  return tl::unexpected(std::move(error));
+}
+
+bool ResidentKernel::all_are(ResidentState state) const {
+  return std::all_of(pumps_.begin(), pumps_.end(), [&](const auto& pump) {
+    return load_acquire(&pump->control().state) == static_cast<uint32_t>(state);
+  });
+}
+
+Result<void> ResidentKernel::launch() {
+  device_->watch(*this);
+  launched_ = true;
+  if (auto done = start(); !done) return done;
+  // The clocks: a block writes its own when it comes alive, and waits for the distance.
+  const uint64_t begun = monotonic_ns();
+  for (size_t i = 0; i < pumps_.size();) {
+    ControlBlock& control = pumps_[i]->control();
+    if (load_acquire(&control.state) != static_cast<uint32_t>(ResidentState::Absent)) {
+      control.clock_offset_us =
+          static_cast<int64_t>(wall_us()) - static_cast<int64_t>(control.clock_us);
+      store_release(&control.clock_set, 1U);
+      ++i;
+      continue;
+    }
+    if (lost_.load() || monotonic_ns() - begun > kStartNs) {
+      const auto error = device_->error();
+      std::string why = error ? error->message
+                              : std::to_string(pumps_.size() - i) + " of its " +
+                                    std::to_string(pumps_.size()) + " blocks did not start";
+      leave();
+      return fail(ErrorCode::LaunchFailed, why, spec_.name);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  return {};
+}
+
+StepResult ResidentKernel::step(Block& block, uint32_t budget, bool active) {
+  Pump& pump = *pumps_[block.index];
+  const StepResult result = pump.step(block, budget, active);
+  if (!is_resident() && pump.wants_device() && all_are(ResidentState::Left)) launch_again();
+  return result;
+}
+
+// Only the host decides to start the next batch: a message that came while the blocks were leaving
+// is seen here.
+void ResidentKernel::launch_again() {
+  std::unique_lock lock(again_, std::try_to_lock);
+  if (!lock || leaving_ || lost_ || !all_are(ResidentState::Left)) return;
+  if (auto done = start(); !done) lost(done.error());
+}
+
+void ResidentKernel::leave() {
+  if (!launched_ || leaving_.exchange(true)) return;
+  std::lock_guard lock(again_);
+  for (auto& pump : pumps_) store_release(&pump->control().desired, kDesireExit);
+  // A handler that never returns keeps its blocks; past the lease they are left to the driver.
+  const uint64_t begun = monotonic_ns();
+  abandoned_ = true;
+  if (device_->enter())
+    while (!lost_.load() && monotonic_ns() - begun < kLeaseNs) {
+      if (device_->api().cuStreamQuery(stream_) != kErrorNotReady) {
+        abandoned_ = false;
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  device_->forget(*this);
+}
+
+uint64_t ResidentKernel::bytes_to_device() const {
+  uint64_t n = 0;
+  for (const auto& pump : pumps_) n += pump->handed_over();
+  return n * in_stride_;
+}
+uint64_t ResidentKernel::bytes_from_device() const {
+  uint64_t n = 0;
+  for (const auto& pump : pumps_) n += pump->records();
+  return n * out_stride_;
+}
+
+void ResidentKernel::beat(uint64_t heartbeat) {
+  for (auto& pump : pumps_) store_relaxed(&pump->control().heartbeat, heartbeat);
+}
+
+void ResidentKernel::ended() {
+  if (!is_resident() || leaving_.load()) return;
+  for (auto& pump : pumps_)
+    if (load_acquire(&pump->control().state) ==
+        static_cast<uint32_t>(ResidentState::LeaseExpired))
+      return lost(Error{ErrorCode::DeviceError,
+                        "it left the device: this process showed no life for longer than its lease",
+                        spec_.name});
+}
+
+void ResidentKernel::lost(const Error& error) {
+  if (lost_.exchange(true)) return;
+  for (auto& pump : pumps_) pump->lose();
+  if (spec_.on_lost && !detached_.load()) spec_.on_lost(error);
+}
+
+}  // namespace ringkernel::backends::cuda

@@ -1,0 +1,91 @@
+// A kernel on a device: its code and memory there, its launches, and a pump per block.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/cuda/device.hpp"
+#include "backends/cuda/pump.hpp"
+#include "ringkernel/launch_options.hpp"
+
+namespace ringkernel::backends::cuda {
+
+// What a device needs to know of a kernel. `module` says how its handler is laid out.
+struct ResidentSpec {
+  std::string name;
+  uint32_t id = 0;
+  const HandlerModule* module = nullptr;
+  std::string image;  // for the device's architecture, with the entry `rk_resident`
+  LaunchOptions options;
+  std::vector<std::byte> params;
+  uint64_t key_capacity = 0;
+  std::vector<uint16_t> accept_types;  // message type ids, by accept index
+  std::function<void(const Error&)> on_lost;
+};
+
+class ResidentKernel final : public RemoteKernel, private Resident {
+ public:
+  // Loads the code and takes the memory. LaunchFailed: it does not fit, with the figures;
+  // OutOfMemory.
+  static Result<std::unique_ptr<ResidentKernel>> create(std::shared_ptr<Device> device,
+                                                        ResidentSpec spec);
+  ~ResidentKernel() override;
+
+  Result<void> launch() override;
+  StepResult step(Block& block, uint32_t budget, bool active) override;
+  bool quiet(uint32_t block) const override { return pumps_[block]->quiet(); }
+  void leave() override;
+  void detach() override { detached_.store(true); }
+  uint64_t bytes_to_device() const override;
+  uint64_t bytes_from_device() const override;
+  uint64_t device_memory() const override { return device_bytes_; }
+  std::string device() const override { return device_->name(); }
+
+ private:
+  ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
+  Result<void> load();
+  Result<void> lay_out();
+  Result<char*> take(DeviceMemory& from, size_t bytes, std::vector<char*>& into);
+  Result<void> start();
+  bool all_are(ResidentState state) const;
+  void launch_again();
+
+  CUstream stream() const override { return stream_; }
+  void beat(uint64_t heartbeat) override;
+  void ended() override;
+  void lost(const Error& error) override;
+
+  bool is_grid() const { return spec_.module->granularity == Granularity::Grid; }
+  bool is_resident() const { return spec_.options.mode == KernelMode::Persistent; }
+
+  const std::shared_ptr<Device> device_;
+  const ResidentSpec spec_;
+  uint32_t grid_ = 1;     // blocks on the device
+  uint32_t threads_ = 1;  // of each
+  uint32_t shared_bytes_ = 0;
+  uint32_t most_blocks_ = 0;  // that the whole device holds
+  bool admitted_ = false;
+  CUmodule module_ = nullptr;
+  CUfunction entry_ = nullptr;
+  CUstream stream_ = nullptr;
+  CUdeviceptr frames_ = 0;
+  std::vector<char*> device_memory_;
+  std::vector<char*> mapped_memory_;
+  uint64_t device_bytes_ = 0;
+  uint32_t in_stride_ = 0;
+  uint32_t out_stride_ = 0;
+  std::vector<std::unique_ptr<Pump>> pumps_;
+  std::atomic<bool> launched_{false};
+  std::atomic<bool> leaving_{false};
+  std::atomic<bool> lost_{false};
+  std::atomic<bool> detached_{false};
+  bool abandoned_ = false;  // it did not leave: what it may still write to is not used again
+  std::mutex again_;  // only one pump launches the next batch
+};
+
+}  // namespace ringkernel::backends::cuda
