@@ -1,9 +1,10 @@
 #include <memory>
-#include <ringkernel/launcher.hpp>
+#include <ringkernel/build.hpp>
 #include <ringkernel/topology.hpp>
 #include <string>
 #include <vector>
 
+#include "build_report.hpp"
 #include "command.hpp"
 #include "topology_options.hpp"
 
@@ -20,6 +21,7 @@ struct Options {
   bool print = false;
   bool schema = false;
   bool compile = false;
+  bool verbose = false;
 };
 
 std::string count_of(size_t count, const char* noun) {
@@ -61,9 +63,21 @@ class Check {
     return options_.compile ? compile(*topology) : ExitCode::Ok;
   }
 
-  ExitCode compile(const Topology& topology) const {
-    const auto compiled = ringkernel::compile_handlers(topology);
-    return compiled ? ExitCode::Ok : console_.failed(compiled.error());
+  ExitCode compile(const Topology& topology) {
+    if (architectures_.empty()) architectures_ = ringkernel::usual_architectures();
+    auto built = ringkernel::build_handlers(topology, {architectures_});
+    if (!built) return console_.failed(built.error());
+    // One sentence is enough for all files.
+    if (skip_said_) built->skipped.clear();
+    skip_said_ = skip_said_ || !built->skipped.empty();
+    const Complaints complaints = say_failures(*built, console_);
+    errors_ += complaints.errors;
+    warnings_ += complaints.warnings;
+    if (options_.format == "json")
+      built_ += (built_.empty() ? "" : ",") + ringkernel::to_json(*built);
+    else if (options_.verbose)
+      tables_ += build_table(*built, true);
+    return complaints.code;
   }
 
   ExitCode finish() {
@@ -72,18 +86,23 @@ class Check {
     if (options_.format == "json") {
       return console_.data("{\"schema\":\"ringk.check/1\",\"errors\":" + std::to_string(errors_) +
                            ",\"warnings\":" + std::to_string(warnings_) + ",\"files\":[" + text_ +
-                           "]}\n");
+                           "]" + (options_.compile ? ",\"built\":[" + built_ + "]" : "") + "}\n");
     }
     if (options_.print) {
+      if (!tables_.empty()) console_.report(tables_);
       if (errors_ > 0) console_.say(counts);
       return console_.data(text_);
     }
-    return console_.data(text_ + counts + "\n");
+    return console_.data(text_ + tables_ + counts + "\n");
   }
 
   const Options& options_;
   const Console& console_;
   std::string text_;
+  std::string built_;   // JSON documents
+  std::string tables_;  // of what handlers take
+  std::vector<std::string> architectures_;
+  bool skip_said_ = false;
   size_t errors_ = 0, warnings_ = 0, files_ = 0;
 };
 
@@ -96,7 +115,10 @@ Action declare_check(CLI::App& app) {
                              "print the effective topology: merged, defaults filled in");
   auto* schema =
       app.add_flag("--schema", options->schema, "print the JSON Schema of topologies, for editors");
-  app.add_flag("--compile", options->compile, "compile the handlers as well");
+  auto* compile = app.add_flag("--compile", options->compile,
+                               "compile the handlers as well, for every processor");
+  app.add_flag("-v,--verbose", options->verbose, "with --compile: what they take of a GPU")
+      ->needs(compile);
   auto* format = app.add_option("-o,--output", options->format, "text or json")
                      ->check(CLI::IsMember({"text", "json"}))
                      ->type_name("FORMAT")

@@ -22,7 +22,8 @@ struct Options {
   }
 };
 
-using Rows = std::vector<std::vector<std::string>>;
+using Row = std::vector<std::string>;
+using Rows = std::vector<Row>;
 
 std::string view(const Listing& listing) {
   std::vector<Rows> tables;
@@ -33,10 +34,11 @@ std::string view(const Listing& listing) {
   }
   if (listing.devices) {
     Rows& rows = tables.emplace_back(Rows{{"DEVICE", "DESCRIPTION"}});
-    for (const auto& device : *listing.devices)
-      rows.push_back({device.name, device.unavailable.empty()
-                                       ? device.description
-                                       : "not available: " + device.unavailable});
+    for (const auto& device : *listing.devices) {
+      std::string& text = rows.emplace_back(Row{device.name, device.description}).back();
+      if (!device.unavailable.empty())
+        text += (text.empty() ? "not available: " : "; not available: ") + device.unavailable;
+    }
   }
   if (listing.topologies) {
     Rows& rows = tables.emplace_back(Rows{{"TOPOLOGY", "STATE", "PID", "UPTIME"}});

@@ -9,6 +9,8 @@ std::span<const Command> commands() {
       Command{"Author", "check", "validate topologies; show the effective one, the editor schema",
               declare_check},
       Command{"Author", "test", "run the tests written in a topology", declare_test},
+      Command{"Author", "build", "compile handlers ahead of time; headers for an editor",
+              declare_build},
       Command{"Run", "launch", "run a topology: stdin and files in, stdout and files out",
               declare_launch},
       Command{"Run", "send", "pipe messages into a running topology", declare_send},

@@ -125,7 +125,7 @@ ids() { printf '{"id":%s}\n' "$@"; }
 
 @test "a device that is not there is 69 where the topology insists" {
   topologies
-  "$RINGK" list devices --json | jq -e '.devices[] | select(.name == "cuda") | .available' && skip "there is one"
+  "$RINGK" list devices --json | jq -e '.devices[] | select(.name | startswith("cuda")) | .available' && skip "there is one"
   sed 's/    accepts:/    backend: cuda\n    accepts:/' "$T/copy.yaml" >cuda.yaml
   run_shell 69 'ringk launch cuda.yaml </dev/null'
 }

@@ -4,7 +4,7 @@ load helper
   run_ringk 0 list --json
   same "schema" ringk.list/1 "$(json .schema)"
   same "builtins" "echo discard" "$(json '[.builtins[].name] | join(" ")')"
-  same "cpu" true "$(json '.devices[] | select(.name == "cuda" | not) | .available')"
+  same "cpu" true "$(json '.devices[] | select(.name == "cpu") | .available')"
   same "topologies" "[]" "$(json ".topologies | tojson")"
   run_ringk 0 list builtins
   has "$output" "echo"
@@ -42,8 +42,50 @@ load helper
   touch file
   RINGK_CACHE_DIR=$PWD/file/cache RINGK_STATE_DIR=$PWD/file/state run_ringk 0 doctor --json
   same "missing" "cache state folder" \
-    "$(json '[.checks[] | select(.outcome == "missing" and (.name | startswith("backend") | not)).name] | join(" ")')"
+    "$(json '[.checks[] | select(.outcome == "missing" and (.name | test("^(backend|nvrtc)") | not)).name] | join(" ")')"
   long=$PWD/$(printf 'x%.0s' {1..100})
   RINGK_RUNTIME_DIR=$long run_ringk 69 doctor --json
   has "$(json '.checks[] | select(.outcome == "failed").detail')" "too long"
+}
+
+@test "list and doctor tell what a GPU can do, and why one cannot be used" {
+  export RINGK_CUDA_LIBRARY=$RK_LISTING_DRIVER
+  run_ringk 0 list devices
+  has "$output" "cuda0"
+  has "$output" "NVIDIA H100 80GB HBM3, compute capability 9.0, 132 SMs, 80.0 GiB, driver for CUDA 13.2"
+  has "$output" "MPS, P2P with cuda1"
+  has "$output" "display watchdog; not available: its compute capability is 7.0, and 7.5 is the oldest"
+  run_ringk 0 list devices --json
+  same "uuid" GPU-abababab-abab-abab-abab-abababababab "$(json .devices[1].gpu.uuid)"
+  same "peers" "[1] []" "$(json '"\(.devices[1].gpu.peers) \(.devices[2].gpu.peers)"')"
+  same "watchdog, clusters" "true false" \
+    "$(json '"\(.devices[2].gpu.watchdog) \(.devices[2].gpu.cluster_launch)"')"
+  run_ringk 0 doctor --json
+  same "usable" "cuda0:ok cuda1:missing" "$(json '[.checks[] | select(.name | startswith("backend cuda"))
+    | "\(.name[8:]):\(.outcome)"] | join(" ")')"
+}
+
+@test "where CUDA does not start, one sentence says why" {
+  export RINGK_CUDA_LIBRARY=$RK_LISTING_DRIVER
+  local code
+  for code in "34 stub" "35 older" "100 no GPU" "802 fabricmanager" "803 restart" "804 forward" \
+    "999 modules" "3 CUDA_ERROR_OF_TEST (as it was told)"; do
+    RK_CUINIT=${code%% *} run_ringk 0 list devices --json
+    same "name" cuda "$(json .devices[1].name)"
+    has "$(json .devices[1].reason)" "${code#* }"
+  done
+  CUDA_LAUNCH_BLOCKING=1 run_ringk 0 list devices
+  has "$output" "not available: CUDA_LAUNCH_BLOCKING is set"
+  CUDA_LAUNCH_BLOCKING=0 run_ringk 0 list devices
+  has "$output" cuda0
+  RINGK_CUDA_LIBRARY=$PWD/nowhere.so run_ringk 0 list devices
+  has "$output" "not available: there is no NVIDIA driver: $PWD/nowhere.so"
+  RINGK_CUDA_LIBRARY=libm.so.6 run_ringk 0 doctor
+  has "$output" "libm.so.6 has no cuInit"
+}
+
+@test "doctor does without NVRTC, and says so" {
+  RINGK_NVRTC_LIBRARY=$PWD/nowhere.so run_ringk 0 doctor --json
+  same "outcome" missing "$(json '.checks[] | select(.name == "nvrtc").outcome')"
+  has "$(json '.checks[] | select(.name == "nvrtc").detail')" "NVRTC is not on this machine"
 }

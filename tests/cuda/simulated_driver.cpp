@@ -162,21 +162,21 @@ void run(const Launch& launch) {
     barriers.push_back(std::make_unique<Barrier>(launch.threads));
     shared.push_back(take(launch.shared));
     for (uint32_t rank = 0; rank < launch.threads; ++rank)
-      threads.emplace_back([&launch, block, rank, barrier = barriers.back().get(),
-                            memory = shared.back()] {
-        DeviceThread thread{};
-        thread.simulation = &kSimulation;
-        thread.simulated_block = barrier;
-        thread.shared_memory = memory;
-        thread.rank_ = rank;
-        thread.size_ = launch.threads;
-        thread.block_ = block;
-        thread.blocks_ = launch.grid;
-        try {
-          launch.entry(launch.frames, &thread);
-        } catch (const Death&) {
-        }
-      });
+      threads.emplace_back(
+          [&launch, block, rank, barrier = barriers.back().get(), memory = shared.back()] {
+            DeviceThread thread{};
+            thread.simulation = &kSimulation;
+            thread.simulated_block = barrier;
+            thread.shared_memory = memory;
+            thread.rank_ = rank;
+            thread.size_ = launch.threads;
+            thread.block_ = block;
+            thread.blocks_ = launch.grid;
+            try {
+              launch.entry(launch.frames, &thread);
+            } catch (const Death&) {
+            }
+          });
   }
   for (std::thread& thread : threads) thread.join();
   for (void* memory : shared) std::free(memory);
@@ -412,8 +412,7 @@ SIMULATED CUresult cuEventRecord(CUevent, CUstream) { return kErrorNotSupported;
 SIMULATED CUresult cuEventQuery(CUevent) { return kErrorNotSupported; }
 SIMULATED CUresult cuEventDestroy_v2(CUevent) { return kErrorNotSupported; }
 
-SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned, int*,
-                                      void**) {
+SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned, int*, void**) {
   const auto* head = static_cast<const SimulatedImage*>(image);
   if (std::memcmp(head->magic, SimulatedImage::kMagic, sizeof head->magic) != 0)
     return kErrorNoBinaryForGpu;
@@ -424,8 +423,7 @@ SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsig
     if (n <= 0) return kErrorUnknown;
     at += static_cast<uint64_t>(n);
   }
-  void* library =
-      dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     error_text = dlerror();
     std::fprintf(stderr, "simulated driver: %s\n", error_text.c_str());
@@ -449,9 +447,7 @@ SIMULATED CUresult cuModuleGetLoadingMode(int* mode) {
   return kSuccess;
 }
 SIMULATED CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction) {
-  *value = attribute == kFunctionMaxThreadsPerBlock ? 1024
-           : attribute == kFunctionNumRegs          ? 32
-                                                    : 0;
+  *value = attribute == kFunctionMaxThreadsPerBlock ? 1024 : attribute == kFunctionNumRegs ? 32 : 0;
   return kSuccess;
 }
 SIMULATED CUresult cuFuncSetAttribute(CUfunction, int, int) { return kSuccess; }
@@ -467,9 +463,9 @@ SIMULATED CUresult cuLaunchKernel(CUfunction function, unsigned grid, unsigned, 
                                   CUstream stream, void** arguments, void**) {
   return launch(function, grid, block, shared, stream, arguments);
 }
-SIMULATED CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid, unsigned,
-                                             unsigned, unsigned block, unsigned, unsigned,
-                                             unsigned shared, CUstream stream, void** arguments) {
+SIMULATED CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid, unsigned, unsigned,
+                                             unsigned block, unsigned, unsigned, unsigned shared,
+                                             CUstream stream, void** arguments) {
   return launch(function, grid, block, shared, stream, arguments);
 }
 }  // extern "C"

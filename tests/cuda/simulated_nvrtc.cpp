@@ -101,7 +101,9 @@ SIMULATED int nvrtcGetProgramLogSize(Program* program, size_t* size) {
   *size = program->log.size() + 1;
   return 0;
 }
-SIMULATED int nvrtcGetProgramLog(Program* program, char* log) { return copy_out(program->log, log); }
+SIMULATED int nvrtcGetProgramLog(Program* program, char* log) {
+  return copy_out(program->log, log);
+}
 SIMULATED int nvrtcGetCUBINSize(Program* program, size_t* size) {
   *size = program->image.size();
   return 0;

@@ -12,10 +12,28 @@
 
 namespace ringkernel {
 
+// What CUDA tells of a GPU.
+struct GpuInfo {
+  int index = 0;
+  std::string uuid;                // "GPU-..."; "MIG-...": a slice of one
+  std::string pci;                 // "0000:01:00.0"
+  std::string compute_capability;  // "9.0"
+  std::string driver;              // the CUDA that its driver serves: "13.0"
+  uint64_t memory = 0;             // bytes
+  int multiprocessors = 0;
+  bool cooperative_launch = false;
+  bool cluster_launch = false;
+  bool watchdog = false;  // ends kernels that run for seconds
+  bool mps = false;
+  bool mig = false;
+  std::vector<int> peers;  // indices of the devices whose memory it reaches
+};
+
 struct DeviceInfo {
-  std::string name;         // "cpu", "cuda"
-  std::string description;  // "8 cores, AMD EPYC 9554"
-  std::string unavailable;  // why it cannot be used; empty where it can
+  std::string name;            // "cpu", "cuda0"; "cuda": no device of that kind
+  std::string description;     // "8 cores, AMD EPYC 9554"
+  std::string unavailable;     // why it cannot be used; empty where it can
+  std::optional<GpuInfo> gpu;  // of a GPU
 };
 RK_API std::vector<DeviceInfo> devices();
 

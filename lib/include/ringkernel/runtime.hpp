@@ -93,7 +93,7 @@ class RK_API RuntimeBuilder {
   // A folder in which NVRTC looks for the headers of handlers (RK_DEVICE_SOURCE); several calls add
   // up. Where a compiler is given relative paths, the folder that it ran in.
   RuntimeBuilder& device_include(std::string folder);
-  RuntimeBuilder& debug(bool enable);    // checks every message that leaves a handler's edge
+  RuntimeBuilder& debug(bool enable);  // checks every message that leaves a handler's edge
   RuntimeBuilder& profiling(bool enable);
   RuntimeBuilder& workers(uint32_t count);  // threads that run blocks; 0: the cores allowed
   // Called with every dead letter, on a worker: be quick.

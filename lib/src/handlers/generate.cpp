@@ -387,7 +387,7 @@ std::string message_struct(const MessageType& type) {
   return text + "};\n";
 }
 
-std::string generate(const HandlerSpec& spec, const std::string& source) {
+std::string declarations(const HandlerSpec& spec) {
   std::vector<MessageTypePtr> messages;
   for (const auto& message : spec.accepts) collect(message, messages);
   for (const PortSpec& port : spec.emits) collect(port.message, messages);
@@ -403,7 +403,11 @@ std::string generate(const HandlerSpec& spec, const std::string& source) {
       "#include <ringkernel/device/padding.hpp>\n";
   text += using_names(messages);
   for (const auto& message : messages) text += message_struct(*message) + traits_of(*message);
-  text += ports_of(spec) + params_of(spec) + constants_of(spec) + declaration_of(spec);
+  return text + ports_of(spec) + params_of(spec) + constants_of(spec) + declaration_of(spec);
+}
+
+std::string generate(const HandlerSpec& spec, const std::string& source) {
+  std::string text = declarations(spec);
   text += user_code(spec, source);
   text += "#line 1 \"<after the handler>\"\n";
   text += kGlue;

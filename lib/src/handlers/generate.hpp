@@ -16,6 +16,9 @@ inline constexpr const char* kDeviceEntry = "rk_resident";
 // one module. `source`: the path that the handler file is included by.
 std::string generate(const HandlerSpec& spec, const std::string& source);
 
+// The part of it that stands before the user's code.
+std::string declarations(const HandlerSpec& spec);
+
 // What a topology's author and an editor see of a message: its C++ struct.
 std::string message_struct(const schema::MessageType& type);
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "launcher/control_protocol.hpp"
+#include "launcher/cuda_devices.hpp"
 #include "ringkernel/client.hpp"
-#include "ringkernel/runtime.hpp"
 #include "ringkernel/status_document.hpp"
 #include "schema/builtins.hpp"
 
@@ -44,16 +44,30 @@ TopologyInfo look_at(Client& client) {
   return info;
 }
 
+Json json_of(const GpuInfo& gpu) {
+  return {{"index", gpu.index},
+          {"uuid", gpu.uuid},
+          {"pci", gpu.pci},
+          {"compute_capability", gpu.compute_capability},
+          {"driver", gpu.driver},
+          {"memory", gpu.memory},
+          {"multiprocessors", gpu.multiprocessors},
+          {"cooperative_launch", gpu.cooperative_launch},
+          {"cluster_launch", gpu.cluster_launch},
+          {"watchdog", gpu.watchdog},
+          {"mps", gpu.mps},
+          {"mig", gpu.mig},
+          {"peers", gpu.peers}};
+}
+
 }  // namespace
 
 std::vector<DeviceInfo> devices() {
   const int cores = usable_cores();
-  DeviceInfo cpu{"cpu", std::to_string(cores) + (cores == 1 ? " core" : " cores"), {}};
+  DeviceInfo cpu{"cpu", std::to_string(cores) + (cores == 1 ? " core" : " cores"), {}, {}};
   if (const std::string name = processor_name(); !name.empty()) cpu.description += ", " + name;
   std::vector<DeviceInfo> found{std::move(cpu)};
-  if (const auto reason = Runtime::unavailable(Backend::Cuda)) {
-    found.push_back({"cuda", {}, reason->message});
-  }
+  for (DeviceInfo& gpu : launcher::cuda_devices()) found.push_back(std::move(gpu));
   return found;
 }
 
@@ -93,6 +107,7 @@ std::string to_json(const Listing& listing) {
       Json one{{"name", device.name}, {"available", device.unavailable.empty()}};
       if (!device.description.empty()) one["description"] = device.description;
       if (!device.unavailable.empty()) one["reason"] = device.unavailable;
+      if (device.gpu) one["gpu"] = json_of(*device.gpu);
       list.push_back(std::move(one));
     }
   }

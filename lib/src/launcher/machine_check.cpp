@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "handlers/artefact_cache.hpp"
+#include "handlers/device_compiler.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/load.hpp"
+#include "handlers/nvrtc.hpp"
 #include "launcher/control_protocol.hpp"
 #include "launcher/service_folders.hpp"
 #include "ringkernel/machine.hpp"
@@ -46,6 +48,12 @@ class TemporaryFolder {
   std::string path_;
 };
 
+std::string milliseconds_since(std::chrono::steady_clock::time_point begun) {
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - begun);
+  return std::to_string(took.count()) + " ms";
+}
+
 // A kernel with inline code, as small as one can be.
 handlers::HandlerSpec small_handler() {
   const auto probe = schema::make_message_type("Probe", {{"id", "u64", ""}}, {}).value();
@@ -72,16 +80,33 @@ MachineCheck check_compiler() {
   if (!loaded)
     return {Outcome::Failed, "compiler",
             compiler->path() + " does not compile handlers: " + sentence(loaded.error())};
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - begun);
   return {Outcome::Ok, "compiler",
-          compiler->path() + ", a handler in " + std::to_string(took.count()) + " ms"};
+          compiler->path() + ", a handler in " + milliseconds_since(begun)};
 }
 
 MachineCheck check_headers() {
   const auto folder = handlers::include_folder();
   if (!folder) return {Outcome::Failed, "headers", sentence(folder.error())};
   return {Outcome::Ok, "headers", *folder};
+}
+
+MachineCheck check_nvrtc() {
+  const auto nvrtc = handlers::Nvrtc::open();
+  if (!nvrtc)
+    return {Outcome::Missing, "nvrtc",
+            sentence(nvrtc.error()) + ": no handler is compiled for a GPU"};
+  const TemporaryFolder folder;
+  const handlers::ArtefactCache cache(folder.path());
+  const std::string oldest = "sm_" + std::to_string((*nvrtc)->architectures().front());
+  const auto begun = std::chrono::steady_clock::now();
+  const auto code = handlers::compile_for_device(small_handler(), oldest, cache);
+  if (!code)
+    return {Outcome::Missing, "nvrtc",
+            (*nvrtc)->path() + " does not compile handlers: " + sentence(code.error())};
+  return {Outcome::Ok, "nvrtc",
+          (*nvrtc)->path() + ", version " + (*nvrtc)->version() + " for " + oldest + " to sm_" +
+              std::to_string((*nvrtc)->architectures().back()) + ", a handler in " +
+              milliseconds_since(begun)};
 }
 
 // A file can be written there.
@@ -146,12 +171,16 @@ std::string_view name_of(Outcome outcome) {
 }  // namespace
 
 std::vector<MachineCheck> check_machine() {
-  std::vector<MachineCheck> checks = {check_headers(), check_compiler(), check_cache(),
+  std::vector<MachineCheck> checks = {check_headers(),        check_compiler(),
+                                      check_nvrtc(),          check_cache(),
                                       check_runtime_folder(), check_state_folder()};
   for (const DeviceInfo& device : devices()) {
     const bool usable = device.unavailable.empty();
     checks.push_back({usable ? Outcome::Ok : Outcome::Missing, "backend " + device.name,
-                      usable ? device.description : device.unavailable});
+                      usable ? device.description
+                      : device.description.empty()
+                          ? device.unavailable
+                          : device.description + ": " + device.unavailable});
   }
   return checks;
 }

@@ -23,8 +23,8 @@ uint32_t round_up_to_power_of_two(uint64_t n) {
 
 StepResult GraphNode::step(Block& block, uint32_t budget) {
   if (module_ == nullptr) return {host_step_->step(block), 0};
-  StepResult result = remote_ != nullptr ? remote_->step(block, budget, active())
-                                         : module_->run(&block, budget);
+  StepResult result =
+      remote_ != nullptr ? remote_->step(block, budget, active()) : module_->run(&block, budget);
   if (block.stopped) parts_[block.index]->stopped.store(true);
   return result;
 }

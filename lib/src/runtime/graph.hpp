@@ -87,7 +87,7 @@ class GraphNode final : public Node, public backends::Stepper {
   const HandlerModule* module_ = nullptr;
   std::unique_ptr<HostStep> host_step_;
   std::unique_ptr<backends::RemoteKernel> remote_;  // of a kernel on a device
-  std::vector<MessageInfo> types_;  // of an input
+  std::vector<MessageInfo> types_;                  // of an input
   std::vector<std::unique_ptr<BlockParts>> parts_;
   std::unique_ptr<uint64_t> keys_ = std::make_unique<uint64_t>(0);
   uint64_t launched_ns_ = 0;

@@ -243,9 +243,9 @@ struct Block {
   uint32_t woken_count = 0;
   OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
   uint64_t blocked_since_us = 0;
-  bool staged = false;      // an Mpmc edge still holds staged messages
-  void* scratch = nullptr;        // Context::begin(): room for the largest payload, per thread
-  uint32_t scratch_size = 0;      // where each handles its own message
+  bool staged = false;        // an Mpmc edge still holds staged messages
+  void* scratch = nullptr;    // Context::begin(): room for the largest payload, per thread
+  uint32_t scratch_size = 0;  // where each handles its own message
   unsigned char* records =
       nullptr;                // granularity thread with several threads: what each rank emits
   uint32_t record_bytes = 0;  // per rank

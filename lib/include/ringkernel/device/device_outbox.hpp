@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ringkernel/device/block.hpp"
-#include "ringkernel/device/device_thread.hpp"
 #include "ringkernel/device/device_record.hpp"
+#include "ringkernel/device/device_thread.hpp"
 
 namespace ringkernel {
 
@@ -19,7 +19,9 @@ struct DeviceOutbox {
   RK_HD DeviceRecord* slot(uint32_t i) const {
     return reinterpret_cast<DeviceRecord*>(slots + static_cast<uint64_t>(i) * stride);
   }
-  RK_HD uint32_t payload_room() const { return stride - static_cast<uint32_t>(sizeof(DeviceRecord)); }
+  RK_HD uint32_t payload_room() const {
+    return stride - static_cast<uint32_t>(sizeof(DeviceRecord));
+  }
 
   // REQUIRES: room for records_per_call() was made sure of before the call.
   RK_HD DeviceRecord* append(RecordKind kind) {
@@ -50,7 +52,7 @@ struct DeviceOutbox {
 
   RK_HD void fail(Reason reason, const char* detail) {
     uint32_t bytes = 0;
-    RK_ROLLED while (bytes + 1 < kDetailBytes && detail[bytes] != 0) ++bytes;
+    RK_ROLLED while (bytes + 1 < kDetailBytes && detail[bytes] != 0)++ bytes;
     uint32_t first = bytes > payload_room() ? payload_room() : 0;
     if (first > 0) {
       DeviceRecord* text = append(RecordKind::Text);
@@ -66,7 +68,7 @@ struct DeviceOutbox {
   RK_HD void log(int level, const char* text, double value) {
     const uint32_t room = payload_room() - static_cast<uint32_t>(sizeof(LogRecord));
     uint32_t bytes = 0;
-    RK_ROLLED while (bytes < room + payload_room() && text[bytes] != 0) ++bytes;
+    RK_ROLLED while (bytes < room + payload_room() && text[bytes] != 0)++ bytes;
     const uint32_t first = bytes > room ? min_of(bytes, payload_room()) : 0;
     const uint32_t needed = first > 0 ? 2 : 1;
     if (logs < needed) return;

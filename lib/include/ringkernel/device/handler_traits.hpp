@@ -126,8 +126,7 @@ RK_HD void with_type(uint32_t index, Accepts<M...>, F&& f) {
 template <class... M>
 RK_HD uint32_t size_of_type(uint32_t index, Accepts<M...> types) {
   uint32_t size = 0;
-  with_type(index, types,
-            [&]<class T>(Type<T>) { size = static_cast<uint32_t>(sizeof(T)); });
+  with_type(index, types, [&]<class T>(Type<T>) { size = static_cast<uint32_t>(sizeof(T)); });
   return size;
 }
 

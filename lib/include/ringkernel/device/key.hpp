@@ -86,8 +86,8 @@ RK_HD void read_key(const KeySpec& spec, const void* payload, Key& key) {
     to += field.size;
   }
   uint64_t hash = 0x9E3779B97F4A7C15ULL;
-  RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i)
-    hash = mix(hash ^ key.words[i]) + 0x9E3779B97F4A7C15ULL;
+  RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i) hash =
+      mix(hash ^ key.words[i]) + 0x9E3779B97F4A7C15ULL;
   key.hash = mix(hash);
 }
 

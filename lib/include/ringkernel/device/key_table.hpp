@@ -57,8 +57,8 @@ struct KeyTable {
       const uint64_t* entry_words = reinterpret_cast<const uint64_t*>(entry(number - 1));
       if (entry_words[0] != key.hash) continue;
       bool equal = true;
-      RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i)
-        equal = equal && entry_words[1 + i] == key.words[i];
+      RK_ROLLED for (uint32_t i = 0; i < key.word_count; ++i) equal =
+          equal && entry_words[1 + i] == key.words[i];
       if (equal) return number - 1;
     }
   }
@@ -67,8 +67,8 @@ struct KeyTable {
   RK_HD bool admit() {
     if (count == capacity) return false;
     uint64_t keys = load_relaxed(kernel_keys);
-    RK_ROLLED while (keys < kernel_capacity)
-      if (compare_exchange(kernel_keys, keys, keys + 1)) return true;
+    RK_ROLLED while (
+        keys < kernel_capacity) if (compare_exchange(kernel_keys, keys, keys + 1)) return true;
     return false;
   }
 };

@@ -53,6 +53,6 @@ struct HandlerModule {
 
 // In a program's handler struct: it may run on a GPU. NVRTC compiles the header in which this
 // stands, which includes nothing but ringkernel/handler.hpp, ringkernel/message.hpp and the like.
-#define RK_DEVICE_SOURCE(Type)                                \
-  static constexpr const char* kDeviceSource = __FILE__;      \
+#define RK_DEVICE_SOURCE(Type)                           \
+  static constexpr const char* kDeviceSource = __FILE__; \
   static constexpr const char* kDeviceType = #Type

@@ -1,7 +1,8 @@
 // A kernel that stays on a device: each block polls its ring from the host, runs the handler on
 // what has come, and sends back, in one stream of records, what the handler asked for and which
 // messages are finished. The host's pump does everything else that a step does: routing, policies,
-// requests, dead letters, counters. So only plain loads and stores cross the bus, one writer a line.
+// requests, dead letters, counters. So only plain loads and stores cross the bus, one writer a
+// line.
 //
 // Started per batch instead (event-driven), the same code leaves when nothing waits.
 #pragma once
@@ -83,10 +84,10 @@ class Resident {
     side_.thread = thread;
     side_.grid = kGranularity == Granularity::Grid ? f_.grid : nullptr;
     words_ = reinterpret_cast<uint32_t*>(&s_ + 1);
-    side_.shared = static_cast<unsigned char*>(thread.shared()) +
-                   resident_shared_bytes(thread.size());
-    rank_ = thread.rank() +
-            (kGranularity == Granularity::Grid ? thread.block() * thread.size() : 0);
+    side_.shared =
+        static_cast<unsigned char*>(thread.shared()) + resident_shared_bytes(thread.size());
+    rank_ =
+        thread.rank() + (kGranularity == Granularity::Grid ? thread.block() * thread.size() : 0);
     leads_ = kGranularity != Granularity::Grid || thread.block() == 0;
     if constexpr (kGranularity == Granularity::Serial)
       if (thread.size() > 1) side_.job = &s_.job;
@@ -151,8 +152,8 @@ class Resident {
   // --- beginning and end
 
   RK_HD void zero_shared() {
-    RK_ROLLED for (uint32_t i = side_.thread.rank(); i < b_.shared_size; i += side_.thread.size())
-      static_cast<unsigned char*>(side_.shared)[i] = 0;
+    RK_ROLLED for (uint32_t i = side_.thread.rank(); i < b_.shared_size;
+                   i += side_.thread.size()) static_cast<unsigned char*>(side_.shared)[i] = 0;
   }
 
   RK_HD void come_alive() {
@@ -161,8 +162,7 @@ class Resident {
     // The host answers with the distance of the two clocks, or is gone.
     const uint64_t since = side_.thread.now_ns();
     RK_ROLLED while (load_acquire<Scope::System>(&f_.control->clock_set) == 0 &&
-           side_.thread.now_ns() - since < f_.lease_ns)
-      side_.thread.pause(1000);
+                     side_.thread.now_ns() - since < f_.lease_ns) side_.thread.pause(1000);
     offset_us_ = f_.control->clock_offset_us;
     taken_ = load_acquire<Scope::System>(&f_.control->records_taken);
     seen_ns_ = side_.thread.now_ns();
@@ -220,8 +220,9 @@ class Resident {
           if (s_.ready[w] < kLanes) break;
         }
         // A block of few threads looks further one by one.
-        if (n == width)
-          RK_ROLLED while (n < f_.window && is_ready(n)) ++n;
+        if (n == width) {
+          RK_ROLLED while (n < f_.window && is_ready(n)) { ++n; }
+        }
         s_.total = n == 0 ? 0 : min_of(n, room(n * kArea) / kArea);
       }
     }
@@ -239,8 +240,7 @@ class Resident {
 
   RK_HD bool is_ready(uint32_t i) const {
     const uint64_t position = f_.in_head + i;
-    return load_acquire<Scope::System>(&f_.in.slot(position)->turn) ==
-           2 * f_.in.lap(position) + 1;
+    return load_acquire<Scope::System>(&f_.in.slot(position)->turn) == 2 * f_.in.lap(position) + 1;
   }
 
   // How many lanes of the warp, from its first on, say yes.
@@ -281,11 +281,11 @@ class Resident {
       done = handle_on_threads(n);
     } else if constexpr (kCollective) {
       side_.outbox.used = 0;
-      RK_ROLLED while (done < n && handle_one(done)) ++done;
+      RK_ROLLED while (done < n && handle_one(done))++ done;
     } else {
       if (first()) {
         side_.outbox.used = 0;
-        RK_ROLLED while (done < n && handle_one(done)) ++done;
+        RK_ROLLED while (done < n && handle_one(done))++ done;
         if (side_.job != nullptr) side_.dismiss();
         s_.total = side_.outbox.used;
         s_.more = done;
@@ -308,8 +308,8 @@ class Resident {
   }
 
   RK_HD uint32_t accept_index(const MessageHeader& header) const {
-    RK_ROLLED for (uint32_t i = 0; i < b_.accept_count; ++i)
-      if (b_.accept_types[i] == header.message_type) return i;
+    RK_ROLLED for (uint32_t i = 0; i < b_.accept_count;
+                   ++i) if (b_.accept_types[i] == header.message_type) return i;
     return 0;  // edges are type-checked
   }
 
@@ -508,14 +508,14 @@ class Resident {
     if constexpr (kKeyed) {
       if (b_.visiting) return 0;
       if (!some_type_has_no_key()) return n;
-      RK_ROLLED for (uint32_t i = 0; i < n; ++i)
-        if (b_.accept_keys[accept_index(staged(i))].size == 0) return i;
+      RK_ROLLED for (uint32_t i = 0; i < n;
+                     ++i) if (b_.accept_keys[accept_index(staged(i))].size == 0) return i;
     }
     return n;
   }
   RK_HD bool some_type_has_no_key() const {
-    RK_ROLLED for (uint32_t i = 0; i < b_.accept_count; ++i)
-      if (b_.accept_keys[i].size == 0) return true;
+    RK_ROLLED for (uint32_t i = 0; i < b_.accept_count;
+                   ++i) if (b_.accept_keys[i].size == 0) return true;
     return false;
   }
 
@@ -554,11 +554,12 @@ class Resident {
 
   // Which slot of the outbox is sent at which place; behind the outbox's records.
   RK_HD uint32_t* order() const {
-    return reinterpret_cast<uint32_t*>(
-        f_.outbox + (static_cast<uint64_t>(f_.window) * kArea + 1) * f_.out.stride);
+    return reinterpret_cast<uint32_t*>(f_.outbox + (static_cast<uint64_t>(f_.window) * kArea + 1) *
+                                                       f_.out.stride);
   }
   RK_HD void identity_order() const {
-    RK_ROLLED for (uint32_t i = side_.thread.rank(); i < s_.total; i += side_.thread.size()) order()[i] = i;
+    RK_ROLLED for (uint32_t i = side_.thread.rank(); i < s_.total; i += side_.thread.size())
+        order()[i] = i;
     side_.thread.sync();
   }
 
@@ -594,9 +595,8 @@ class Resident {
     side_.thread.sync();
     RK_ROLLED for (uint32_t i = side_.thread.rank(); i < n; i += side_.thread.size()) {
       const uint64_t position = f_.out_tail + i;
-      store_release<Scope::System>(
-          reinterpret_cast<uint64_t*>(f_.out.slot(position)),
-          2 * f_.out.lap(position) + 1);
+      store_release<Scope::System>(reinterpret_cast<uint64_t*>(f_.out.slot(position)),
+                                   2 * f_.out.lap(position) + 1);
     }
     side_.thread.sync();
     if (first()) {

@@ -26,10 +26,10 @@ Result<std::shared_ptr<Device>> Device::open(int ordinal) {
     return device.ordinal == ordinal;
   });
   if (found == all->end())
-    return fail(ErrorCode::BackendUnavailable,
-                "there is no device " + std::to_string(ordinal) + ", only " +
-                    std::to_string(all->size()),
-                "CUDA");
+    return fail(
+        ErrorCode::BackendUnavailable,
+        "there is no device " + std::to_string(ordinal) + ", only " + std::to_string(all->size()),
+        "CUDA");
   if (const std::string why = found->unusable(); !why.empty())
     return fail(ErrorCode::BackendUnavailable, why, found->name);
   std::shared_ptr<Device> device(new Device(**driver, *found));
@@ -71,11 +71,11 @@ Device::Device(const Driver& driver, DeviceProperties properties)
           [this](size_t bytes) -> Result<char*> {
             if (auto done = enter(); !done) return tl::unexpected(done.error());
             void* memory = nullptr;
-            const CUresult result =
-                api().cuMemHostAlloc(&memory, bytes, kMemHostAllocPortable | kMemHostAllocDeviceMap);
+            const CUresult result = api().cuMemHostAlloc(
+                &memory, bytes, kMemHostAllocPortable | kMemHostAllocDeviceMap);
             if (result != kSuccess)
-              return tl::unexpected(
-                  driver_.error(result, "mapping " + std::to_string(bytes) + " bytes for " + name()));
+              return tl::unexpected(driver_.error(
+                  result, "mapping " + std::to_string(bytes) + " bytes for " + name()));
             return static_cast<char*>(memory);
           },
           [this](char* memory) {
@@ -117,9 +117,9 @@ Result<void> Device::admit(uint32_t blocks, uint32_t most, const std::string& wh
   if (in_use_ == 0 && most > 0) fits = std::max(fits, 1U);
   if (blocks > fits)
     return fail(ErrorCode::LaunchFailed,
-                "asks for " + std::to_string(blocks) + " resident blocks, " +
-                    std::to_string(fits) + " fit on " + name() + " (" + properties_.name +
-                    "), where " + std::to_string(most) + " are the most, limited by " + limit,
+                "asks for " + std::to_string(blocks) + " resident blocks, " + std::to_string(fits) +
+                    " fit on " + name() + " (" + properties_.name + "), where " +
+                    std::to_string(most) + " are the most, limited by " + limit,
                 what);
   in_use_ += static_cast<double>(blocks) / most;
   return {};

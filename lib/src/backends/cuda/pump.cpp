@@ -29,8 +29,8 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   say_what_is_wanted(b, active);
   // Looked at before the records are taken: what was sent under older desires is among them.
   const uint32_t heeded = load_acquire(&memory_.control->heeded);
-  const bool alive = load_acquire(&memory_.control->state) ==
-                     static_cast<uint32_t>(ResidentState::Alive);
+  const bool alive =
+      load_acquire(&memory_.control->state) == static_cast<uint32_t>(ResidentState::Alive);
   const uint64_t before = next_;
   const Play played = play(b, budget);
   result.handled = static_cast<uint32_t>(next_ - before);
@@ -103,7 +103,8 @@ Pump::Play Pump::play(Block& b, uint32_t budget) {
 bool Pump::play_one(Block& b, const DeviceRecord& record) {
   const bool hook = (record.flags & kRecordHook) != 0;
   if (record.kind == RecordKind::Done) {
-    const uint64_t end = next_ + static_cast<uint32_t>(record.position - static_cast<uint32_t>(next_));
+    const uint64_t end =
+        next_ + static_cast<uint32_t>(record.position - static_cast<uint32_t>(next_));
     while (next_ < end) conclude(b, next_);
     freed_ = end;
     return true;
@@ -135,8 +136,7 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
       const auto* head = static_cast<const LogRecord*>(payload_of(&record));
       text_.append(reinterpret_cast<const char*>(head + 1), record.count);
       if (b.host->log != nullptr)
-        b.host->log(b.host->context, &b, static_cast<int>(head->level), text_.c_str(),
-                    head->value);
+        b.host->log(b.host->context, &b, static_cast<int>(head->level), text_.c_str(), head->value);
       text_.clear();
       break;
     }
@@ -271,8 +271,7 @@ void Pump::end_call() {
 void Pump::conclude(Block& b, uint64_t position) {
   Flight& flight = flights_[position & (memory_.in.capacity - 1)];
   const MessageHeader& header = *message(position);
-  if (!flight.over && refusal_.fails != Reason::None)
-    fail_call(b, &header, refusal_.fails, "");
+  if (!flight.over && refusal_.fails != Reason::None) fail_call(b, &header, refusal_.fails, "");
   if (!flight.over) {
     keep(b, &header);
     if (header.correlation_id != 0 && !settled_)

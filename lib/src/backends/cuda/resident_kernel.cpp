@@ -57,8 +57,7 @@ ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec
 
 Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<Device> device,
                                                                ResidentSpec spec) {
-  std::unique_ptr<ResidentKernel> kernel(
-      new ResidentKernel(std::move(device), std::move(spec)));
+  std::unique_ptr<ResidentKernel> kernel(new ResidentKernel(std::move(device), std::move(spec)));
   if (auto done = kernel->load(); !done) return tl::unexpected(done.error());
   if (auto done = kernel->lay_out(); !done) return tl::unexpected(done.error());
   return kernel;
@@ -99,18 +98,19 @@ Result<void> ResidentKernel::load() {
   threads_ = spec_.options.block_size;
   if (threads_ > static_cast<uint32_t>(most_threads))
     return fail(ErrorCode::LaunchFailed,
-                "a block of " + std::to_string(threads_) + " threads is too large: " +
-                    std::to_string(most_threads) +
+                "a block of " + std::to_string(threads_) +
+                    " threads is too large: " + std::to_string(most_threads) +
                     " fit, limited by the registers that the handler needs; lower block_size",
                 spec_.name);
   grid_ = spec_.options.grid_size;
-  shared_bytes_ = resident_shared_bytes(threads_) +
-                  static_cast<uint32_t>(spec_.options.shared_memory_size);
+  shared_bytes_ =
+      resident_shared_bytes(threads_) + static_cast<uint32_t>(spec_.options.shared_memory_size);
   if (shared_bytes_ > static_cast<uint32_t>(has.shared_memory_per_block_optin))
     return fail(ErrorCode::LaunchFailed,
                 "asks for " + std::to_string(spec_.options.shared_memory_size) +
-                    " bytes of shared memory, " + std::to_string(has.shared_memory_per_block_optin -
-                                                                 static_cast<int>(resident_shared_bytes(threads_))) +
+                    " bytes of shared memory, " +
+                    std::to_string(has.shared_memory_per_block_optin -
+                                   static_cast<int>(resident_shared_bytes(threads_))) +
                     " are the most; lower shared_memory_size",
                 spec_.name);
   if (auto done = check(api.cuFuncSetAttribute(entry_, kFunctionMaxDynamicSharedSizeBytes,
@@ -135,8 +135,7 @@ Result<void> ResidentKernel::load() {
     if (auto done = device_->admit(grid_, most_blocks_, spec_.name, limit); !done) return done;
     admitted_ = true;
   }
-  return check(api.cuStreamCreateWithPriority(&stream_, kStreamNonBlocking, 0),
-               "making a stream");
+  return check(api.cuStreamCreateWithPriority(&stream_, kStreamNonBlocking, 0), "making a stream");
 }
 
 Result<char*> ResidentKernel::take(DeviceMemory& from, size_t bytes, std::vector<char*>& into) {
@@ -166,10 +165,10 @@ Result<void> ResidentKernel::lay_out() {
   const uint32_t pumps = is_grid() ? 1 : grid_;
   const uint32_t window = m.granularity == Granularity::Thread ? threads_ : kWindow;
   const uint32_t area = records_per_call(emits);
-  const uint32_t messages = std::bit_ceil(std::max(
-      2 * window, std::clamp(static_cast<uint32_t>(std::min<size_t>(
-                                 spec_.options.input_queue_capacity, kMostMessages)),
-                             kLeastMessages, kMostMessages)));
+  const uint32_t messages = std::bit_ceil(
+      std::max(2 * window, std::clamp(static_cast<uint32_t>(std::min<size_t>(
+                                          spec_.options.input_queue_capacity, kMostMessages)),
+                                      kLeastMessages, kMostMessages)));
   const uint32_t records = std::bit_ceil(2 * (window * area + 2));
   in_stride_ = slot_stride(largest_in);
   out_stride_ = record_stride(largest_out);
@@ -208,15 +207,15 @@ Result<void> ResidentKernel::lay_out() {
     auto outbox = take_device(outbox_bytes, false);
     auto state = take_device(state_bytes, true);
     auto scratch = take_device(size_t{scratch_bytes} * scratches, false);
-    auto mapped = take(device_->mapped(),
-                       sizeof(ControlBlock) + size_t{messages} * in_stride_ +
-                           size_t{records} * out_stride_,
-                       mapped_memory_);
+    auto mapped =
+        take(device_->mapped(),
+             sizeof(ControlBlock) + size_t{messages} * in_stride_ + size_t{records} * out_stride_,
+             mapped_memory_);
     for (const auto* one : {&stage, &outbox, &state, &scratch, &mapped})
       if (!*one) return tl::unexpected(one->error());
-    std::memset(*mapped, 0,
-                sizeof(ControlBlock) + size_t{messages} * in_stride_ +
-                    size_t{records} * out_stride_);
+    std::memset(
+        *mapped, 0,
+        sizeof(ControlBlock) + size_t{messages} * in_stride_ + size_t{records} * out_stride_);
     Pump::Memory memory;
     memory.control = reinterpret_cast<ControlBlock*>(*mapped);
     memory.in = mapped_ring(*mapped + sizeof(ControlBlock), messages, in_stride_);
@@ -261,9 +260,9 @@ Result<void> ResidentKernel::lay_out() {
   }
 
   // The frames, and what they point at that is the same for all.
-  const size_t image_bytes = sizeof(ResidentFrame) * pumps + spec_.params.size() +
-                             m.accept_count * (sizeof(uint16_t) + sizeof(uint32_t) + sizeof(KeySpec)) +
-                             256;
+  const size_t image_bytes =
+      sizeof(ResidentFrame) * pumps + spec_.params.size() +
+      m.accept_count * (sizeof(uint16_t) + sizeof(uint32_t) + sizeof(KeySpec)) + 256;
   auto memory = take_device(image_bytes, false);
   if (!memory) return tl::unexpected(memory.error());
   frames_ = reinterpret_cast<CUdeviceptr>(*memory);
@@ -399,8 +398,7 @@ void ResidentKernel::beat(uint64_t heartbeat) {
 void ResidentKernel::ended() {
   if (!is_resident() || leaving_.load()) return;
   for (auto& pump : pumps_)
-    if (load_acquire(&pump->control().state) ==
-        static_cast<uint32_t>(ResidentState::LeaseExpired))
+    if (load_acquire(&pump->control().state) == static_cast<uint32_t>(ResidentState::LeaseExpired))
       return lost(Error{ErrorCode::DeviceError,
                         "it left the device: this process showed no life for longer than its lease",
                         spec_.name});

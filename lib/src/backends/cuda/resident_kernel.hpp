@@ -85,7 +85,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   std::atomic<bool> lost_{false};
   std::atomic<bool> detached_{false};
   bool abandoned_ = false;  // it did not leave: what it may still write to is not used again
-  std::mutex again_;  // only one pump launches the next batch
+  std::mutex again_;        // only one pump launches the next batch
 };
 
 }  // namespace ringkernel::backends::cuda
