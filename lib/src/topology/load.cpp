@@ -108,8 +108,12 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
   result.sources = std::move(sources);
   std::vector<Diagnostic>& diagnostics = result.diagnostics;
   Value document;
+  bool parsed = true;
   for (size_t i = 0; i < result.sources.size(); ++i) {
+    const size_t before = diagnostics.size();
     Value value = parse_yaml(result.sources[i].text, result.sources[i].file, diagnostics);
+    // Where one of them cannot be parsed, what the rest would say is guesswork.
+    if (value.is_null() && diagnostics.size() > before) parsed = false;
     if (i == 0)
       document = std::move(value);
     else if (value.is_map())
@@ -117,14 +121,9 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
     else if (!any_error(diagnostics))
       report(diagnostics, result.sources[i].file, "an overlay is a map");
   }
-  // Where one of them cannot be parsed, what the rest would say is guesswork.
-  bool parsed = document.is_map() &&
-                std::none_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) {
-                  return d.code == "yaml-syntax" || d.code == "quote-type";
-                });
   if (document.kind != Value::Kind::Map && diagnostics.empty())
     report(diagnostics, result.sources[0].file, "a topology is a map");
-  if (parsed) {
+  if (parsed && document.is_map()) {
     interpolate(document, options.variable ? options.variable : from_environment, diagnostics);
     for (const auto& [path, text] : options.sets) set_path(document, path, text, diagnostics);
     Topology topology;
