@@ -202,3 +202,36 @@ signalled() {
   same "ids" "5 15 25" "$(jq -r .id <<<"$output" | xargs)"
   has "$stderr" "other: ready"
 }
+
+@test "the block that a field names gets the message, wherever each type has the field" {
+  cat >blocks.yaml <<'YAML'
+ringk: 1
+name: blocks
+messages:
+  Narrow: {id: u32, block: u32}
+  Wide: {block: u64, id: u32}
+kernels:
+  where:
+    accepts: [Narrow, Wide]
+    emits: {out: Narrow}
+    launch: {grid_size: 4}
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const Narrow& m) {
+        ctx.emit(port::out, Narrow{m.id, ctx.block()});
+      }
+      RK_HANDLER void on_message(Context& ctx, const Wide& m) {
+        ctx.emit(port::out, Narrow{m.id, ctx.block()});
+      }
+inputs:
+  mixed: {stdin: jsonl}
+outputs:
+  out: {stdout: jsonl}
+wires:
+  mixed: {to: where, route: {block: block}}
+  where.out: out
+YAML
+  printf '{"type":"%s","id":%s,"block":%s}\n' \
+    Narrow 10 3 Wide 21 2 Wide 33 1 Narrow 41 6 >in
+  run_shell 0 'ringk launch blocks.yaml <in'
+  same "blocks" "10:3 21:2 33:1 41:2" "$(jq -r '"\(.id):\(.block)"' <<<"$output" | sort | xargs)"
+}

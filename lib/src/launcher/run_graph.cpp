@@ -254,10 +254,10 @@ Started Builder::connect() {
         break;
     }
     if (wire.route == topology::Route::BlockField) {
-      const schema::Field* field = wire.messages.at(0)->field(wire.block_field);
-      spec.block_field = wire.block_field;
-      spec.block_field_offset = field->offset;
-      spec.block_field_size = field->type.value_size;
+      for (const auto& type : wire.messages) {
+        const schema::Field* field = type->field(wire.block_field);
+        spec.block_fields.push_back({type->fingerprint, field->offset, field->type.value_size});
+      }
     }
     if (auto edge = graph_.engine->connect(spec); !edge) return refused(edge.error());
   }

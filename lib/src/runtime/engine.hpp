@@ -65,9 +65,12 @@ struct EdgeSpec {
   std::string id;  // "from[.port]:to"
   OnFull on_full = OnFull::Wait;
   std::optional<Route> route;  // none: by key where the receiver is keyed, else round robin
-  std::string block_field;     // Route::BlockField: offset and size below
-  uint32_t block_field_offset = 0;
-  uint32_t block_field_size = 0;
+  struct BlockField {
+    uint64_t type = 0;  // fingerprint
+    uint32_t offset = 0;
+    uint32_t size = 0;
+  };
+  std::vector<BlockField> block_fields;  // Route::BlockField: one for each type that travels
 };
 
 // Counters of one edge at one moment; depth is read from the rings, not computed.
