@@ -50,6 +50,23 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   run_ringk 2 check --schema x.yaml
 }
 
+@test "a State that threads would share is an error of the topology" {
+  topologies
+  sed 's/^    code: |$/    granularity: thread\n    code: |\n      struct State { int n; };/' \
+    "$T/copy.yaml" >bad.yaml
+  run_ringk 78 check bad.yaml
+  has "$output" "[thread-without-key]"
+  has "$output" "granularity: thread"
+  run_ringk 78 launch bad.yaml
+  has "$stderr" "[thread-without-key]"
+}
+
+@test "an alias that contains itself is answered, not followed" {
+  printf 'ringk: 1\nname: &name [*name]\n' >bad.yaml
+  run_ringk 78 check bad.yaml
+  has "$output" "[too-large]"
+}
+
 @test "handlers are compiled when asked" {
   topologies
   sed 's/ctx.emit(port::out, line)/ctx.emti(port::out, line)/' "$T/copy.yaml" >bad.yaml

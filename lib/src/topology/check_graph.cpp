@@ -170,6 +170,26 @@ void check_reach(Reader& reader) {
   }
 }
 
+void add_receivers(const Value& value, std::set<std::string>& names) {
+  if (value.is_scalar()) names.insert(value.text);
+  for (const Value& item : value.items) add_receivers(item, names);
+  if (const Value* to = value.find("to")) add_receivers(*to, names);
+}
+
+// Beside other mistakes: the kernels that no wire names, also none of those that are wrong.
+void check_unnamed(Reader& reader) {
+  for (const Diagnostic& d : reader.diagnostics)
+    if (d.code == "unknown-receiver") return;  // it may have been meant
+  const Value* wires = reader.document.find("wires");
+  if (wires == nullptr || !wires->is_map()) return;
+  std::set<std::string> named;
+  for (const auto& [key, value] : wires->members) add_receivers(value, named);
+  for (const Kernel& kernel : reader.topology.kernels)
+    if (!kernel.accepts.empty() && !reader.is_broken(kernel.name) && !named.contains(kernel.name))
+      reader.error(kernel.position, "no message can reach kernel '" + kernel.name + "'",
+                   "unreachable-kernel", "", "wire an input or a port to it");
+}
+
 void check_k2k(Reader& reader) {
   const Topology& topology = reader.topology;
   for (const Wire& wire : topology.wires) {
@@ -343,8 +363,11 @@ void check_graph(Reader& reader) {
   check_credits(reader);
   check_k2k(reader);
   check_ports(reader);
-  // What nothing reaches shows only where every wire could be read.
-  if (reader.broken.empty() && reader.touched.empty()) check_reach(reader);
+  // What nothing reaches shows wholly only where every wire could be read.
+  if (reader.broken.empty() && reader.touched.empty())
+    check_reach(reader);
+  else
+    check_unnamed(reader);
   if (reader.has_errors()) return;
   check_order(reader);
   if (reader.document.find("messages") != nullptr) check_unused(reader);

@@ -72,6 +72,8 @@ class Reader {
 
 void read_messages(Reader& reader);
 void read_kernels(Reader& reader);
+// `value` has the defaults merged in; `own` is what the kernel says itself.
+void check_kernel(Reader& reader, const Value& value, const Value& own, const Kernel& kernel);
 void read_inputs(Reader& reader);
 void read_outputs(Reader& reader);
 void read_wires(Reader& reader);
