@@ -139,6 +139,7 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
     read_wires(reader);
     read_run(reader);
     check_graph(reader);
+    check_ends(reader);
     read_values(reader);
     read_tests(reader);
     if (!any_error(diagnostics)) {
