@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 #include <tuple>
 
 #include "topology/interpolate.hpp"
@@ -102,6 +103,21 @@ void sort(std::vector<Diagnostic>& diagnostics, const std::vector<SourceText>& s
                    [&](const Diagnostic& a, const Diagnostic& b) { return order(a) < order(b); });
 }
 
+// What is wrong with the value of a variable that could not be substituted is no second mistake.
+void drop_echoes(std::vector<Diagnostic>& diagnostics) {
+  auto unset = [](const Diagnostic& d) {
+    return d.code == "unset-variable" || d.code == "bad-variable";
+  };
+  std::set<std::tuple<std::string, uint32_t, uint32_t>> places;
+  auto place = [](const Diagnostic& d) {
+    return std::tuple(d.position.file, d.position.line, d.position.column);
+  };
+  for (const Diagnostic& d : diagnostics)
+    if (unset(d)) places.insert(place(d));
+  std::erase_if(diagnostics,
+                [&](const Diagnostic& d) { return !unset(d) && places.contains(place(d)); });
+}
+
 LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
                     const LoadOptions& options) {
   LoadResult result;
@@ -147,6 +163,7 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
       result.topology = std::move(topology);
     }
   }
+  drop_echoes(diagnostics);
   sort(diagnostics, result.sources);
   return result;
 }
