@@ -46,6 +46,11 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
 @test "the schema is a JSON Schema" {
   run_ringk 0 check --schema
   has "$(json '."$schema"')" "draft-07"
+  # A variable may stand where a number or a word does.
+  for key in input.properties.deadline launch.properties.shared_memory_size wire.properties.route \
+    run.properties.until run.properties.max_failed kernel.properties.constants; do
+    has "$(json ".definitions.$key")" '\\$\\{'
+  done
   run_ringk 2 check
   run_ringk 2 check --schema x.yaml
 }
