@@ -79,6 +79,11 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   run_ringk 78 check --compile bad.yaml
   has "$stderr" "bad.yaml:"
   has "$stderr" emti
+  sed '/^kernels:/a\  other: {accepts: [Line], code: "int x = nothing_of_that_name;"}' bad.yaml |
+    sed 's/  lines: copy/  lines: [copy, other]/' >worse.yaml
+  run_ringk 78 check --compile worse.yaml
+  has "$stderr" emti
+  has "$stderr" nothing_of_that_name
   run_ringk 0 check --compile "$T/copy.yaml"
 }
 
