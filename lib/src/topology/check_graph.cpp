@@ -170,10 +170,16 @@ void check_reach(Reader& reader) {
   }
 }
 
-void add_receivers(const Value& value, std::set<std::string>& names) {
+// False: something there is no receiver, and who was meant is unknown.
+bool add_receivers(const Value& value, std::set<std::string>& names) {
   if (value.is_scalar()) names.insert(value.text);
-  for (const Value& item : value.items) add_receivers(item, names);
-  if (const Value* to = value.find("to")) add_receivers(*to, names);
+  if (value.is_map()) {
+    const Value* to = value.find("to");
+    return to != nullptr && add_receivers(*to, names);
+  }
+  bool all = !value.is_null() && !(value.is_scalar() && value.text.empty());
+  for (const Value& item : value.items) all = add_receivers(item, names) && all;
+  return all;
 }
 
 // Beside other mistakes: the kernels that no wire names, also none of those that are wrong.
@@ -183,7 +189,8 @@ void check_unnamed(Reader& reader) {
   const Value* wires = reader.document.find("wires");
   if (wires == nullptr || !wires->is_map()) return;
   std::set<std::string> named;
-  for (const auto& [key, value] : wires->members) add_receivers(value, named);
+  for (const auto& [key, value] : wires->members)
+    if (!add_receivers(value, named)) return;
   for (const Kernel& kernel : reader.topology.kernels)
     if (!kernel.accepts.empty() && !reader.is_broken(kernel.name) && !named.contains(kernel.name))
       reader.error(kernel.position, "no message can reach kernel '" + kernel.name + "'",

@@ -124,6 +124,9 @@ TEST_CASE("a kernel that no wire names is told beside other mistakes") {
   const std::string lost = "  lost:\n    builtin: discard\n    accepts: [Order]\n";
   CHECK(findings("  score:\n    builtin", lost + "  score:\n    bultin") ==
         "unreachable-kernel 12:3, unknown-key 16:5");
+  // Nor is it said where a wire does not say whom it means.
+  CHECK(findings("  orders: score", "  orders:") == "wrong-type 36:3");
+  CHECK(findings("  orders: score", "  orders: {on_full: wait}") == "missing-key 36:11");
 }
 
 TEST_CASE("a caret stands in a quoted type where it stands in a plain one") {
