@@ -283,7 +283,7 @@ Result<std::unique_ptr<Feed>> RunningTopology::open_feed(const std::string& inpu
   return std::make_unique<RunFeed>(std::move(*feed), *impl_->graph.engine);
 }
 
-Result<void> RunningTopology::request(const std::string& input, std::string_view line,
+Result<void> RunningTopology::request(const std::string& input, const RequestLine& line,
                                       std::chrono::nanoseconds timeout,
                                       std::function<void(Reply)> done) {
   if (phase() != Phase::Ready) return fail(ErrorCode::Closed, "it takes nothing more", name());
