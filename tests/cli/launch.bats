@@ -77,11 +77,17 @@ ids() { printf '{"id":%s}\n' "$@"; }
   has "$stderr" "printed by the handler"
 }
 
-@test "a handler that crashes is 70, and is named" {
+@test "a handler that crashes is 70, and is named with its message" {
   topologies
-  ids 1 666 >in
-  run_shell 70 'ringk launch $T/picky.yaml <in'
-  has "$stderr" picky
+  local id
+  for id in "666 crashed with SIGABRT" "667 crashed with SIGSEGV" "668 crashed with SIGFPE" "669 called exit()"; do
+    { ids 1; ids "${id%% *}"; } >in
+    run_shell 70 'ringk launch $T/picky.yaml <in'
+    has "$stderr" "kernel 'picky' ("
+    has "$stderr" "picky.yaml:"
+    has "$stderr" "${id#* } while it handled Line from line 2"
+    [[ $stderr =~ "messages in hand: "[1-9] ]]
+  done
 }
 
 @test "on_bad_input: stop is 65" {
