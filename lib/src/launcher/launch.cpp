@@ -83,6 +83,7 @@ class SignalsHeld {
   SignalsHeld(const SignalsHeld&) = delete;
   SignalsHeld& operator=(const SignalsHeld&) = delete;
 
+            const bool interrupt = signal == SIGINT;
   int wait() const {
     int signal = 0;
     while (sigwait(&held_, &signal) != 0) {
@@ -105,10 +106,9 @@ class SignalWatch {
           for (bool first = true;; first = false) {
             const int signal = signals.wait();
             if (over_.load()) return;
-            const bool interrupt = signal == SIGINT;
             if (!first) {
               say("ended before it had drained");
-              _exit(static_cast<int>(interrupt ? ExitCode::Interrupted : ExitCode::Terminated));
+              _exit(static_cast<int>(ExitCode::Terminated));
             }
             say(interrupt ? "interrupted; draining (again: end at once)"
                           : "stopping; draining (again: end at once)");

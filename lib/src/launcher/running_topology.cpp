@@ -184,10 +184,16 @@ bool RunningTopology::Impl::too_many_failed(const RunTotals& totals) const {
 }
 
 ExitCode RunningTopology::Impl::end() {
-  // What ended before its inputs did has a limit; the end of the inputs has none.
-  const bool early = stop_asked.load() || graph.events.has_failed() || graph.events.was_reached();
-  std::optional<std::chrono::nanoseconds> limit;
-  if (early) limit = topology.run.on_signal_drain;
+  // What ended before its inputs did has a limit; the end of the inputs has none, until somebody
+  // asks for the end meanwhile, or an output fails.
+  const bool early = graph.events.was_reached() || stop_asked.load() || graph.events.has_failed();
+  std::optional<steady_clock::time_point> until;
+  const auto limit = [&, early] {
+    if (!until && (early || stop_asked.load() || graph.events.has_failed()))
+      until = steady_clock::now() +
+              std::chrono::duration_cast<steady_clock::duration>(topology.run.on_signal_drain);
+    return until;
+  };
   const Drain::Result drained = Drain(graph, topology, limit, hurried).run(early);
   ExitCode code = ExitCode::Ok;
   if (drained != Drain::Result::Complete) {
