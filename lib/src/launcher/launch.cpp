@@ -14,6 +14,8 @@
 #include <thread>
 
 #include "handlers/load.hpp"
+#include "launcher/log.hpp"
+#include "launcher/private_output.hpp"
 #include "launcher/control_server.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/handler_specs.hpp"
@@ -148,7 +150,10 @@ class Launch {
     request_.say(voice, text);
   }
   void say_of(Voice voice, std::string_view text) {
-    say(voice, running_name_ + ": " + std::string(text));
+    if (!launcher::log_is_json()) return say(voice, running_name_ + ": " + std::string(text));
+    if (voice == Voice::Progress) return;
+    const int level = voice == Voice::Error ? 3 : voice == Voice::Warning ? 2 : 1;
+    launcher::log_from_run(running_name_, level, text);
   }
   ExitCode refused(ExitCode code, const Error& error) {
     const std::string where = error.where.empty() ? "" : error.where + ": ";
@@ -225,7 +230,7 @@ bool Launch::write_summary(const RunningTopology& running) {
   std::ofstream file(request_.summary, std::ios::trunc);
   file << running.status_json() << '\n';
   if (file.flush()) return true;
-  say(Voice::Error, request_.summary + ": the summary cannot be written: " + strerror(errno));
+  say_of(Voice::Error, request_.summary + ": the summary cannot be written: " + strerror(errno));
   return false;
 }
 

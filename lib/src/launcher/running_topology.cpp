@@ -10,6 +10,7 @@
 #include "launcher/drain.hpp"
 #include "launcher/generated_input.hpp"
 #include "launcher/handler_specs.hpp"
+#include "launcher/log.hpp"
 #include "launcher/request_desk.hpp"
 #include "launcher/run_graph.hpp"
 #include "launcher/run_status.hpp"
@@ -93,7 +94,7 @@ struct RunningTopology::Impl {
   std::atomic<bool> hurried{false};
   std::atomic<bool> stuck{false};
 
-  tl::expected<void, StartError> check_backends() const;
+  tl::expected<void, StartError> check_environment() const;
   bool over() const;
   bool waits_for_inputs() const;
   ExitCode end();
@@ -101,7 +102,9 @@ struct RunningTopology::Impl {
   Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
 
-tl::expected<void, StartError> RunningTopology::Impl::check_backends() const {
+tl::expected<void, StartError> RunningTopology::Impl::check_environment() const {
+  if (auto log = check_log_variables(); !log)
+    return tl::unexpected(StartError{ExitCode::Usage, log.error()});
   const char* wish = std::getenv("RINGK_BACKEND");
   const std::string wanted = wish == nullptr ? "" : wish;
   if (!wanted.empty() && wanted != "auto" && wanted != "cpu" && wanted != "cuda")
@@ -127,7 +130,7 @@ RunningTopology::~RunningTopology() = default;
 
 tl::expected<void, StartError> RunningTopology::start() {
   Impl& run = *impl_;
-  if (auto checked = run.check_backends(); !checked) return checked;
+  if (auto checked = run.check_environment(); !checked) return checked;
   auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
                                             : compiled_handlers(run.topology);
   if (!modules) return tl::unexpected(not_loaded(modules.error()));
