@@ -95,3 +95,23 @@ YAML
   run_ringk 74 test tested.yaml --filter small --junit /dev/full
   run_shell 74 'ringk test tested.yaml >/dev/full'
 }
+
+@test "what a handler prints while it is tested does not reach the report" {
+  topologies
+  cat "$T/picky.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: it prints
+    send:
+      lines:
+        - {id: 14}
+    expect:
+      copies:
+        - {id: 14}
+YAML
+  run_ringk 0 test tested.yaml
+  [[ $output != *printed* ]]
+  has "$stderr" "printed by the handler"
+  run_ringk 0 test tested.yaml --junit -
+  same "first line" '<?xml version="1.0" encoding="UTF-8"?>' "${lines[0]}"
+  has "$stderr" "it prints"
+}
