@@ -57,7 +57,12 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   run_ringk 78 check --compile bad.yaml
   has "$stderr" "bad.yaml:"
   has "$stderr" emti
+  has "$output" "1 error, 0 warnings in 1 file"
+  run_ringk 78 check --compile --json bad.yaml
+  same "report" "1 false" "$(json '"\(.errors) \(.files[0].compiled)"')"
   run_ringk 0 check --compile "$T/copy.yaml"
+  run_ringk 0 check --compile --json "$T/copy.yaml"
+  same "report" "0 true" "$(json '"\(.errors) \(.files[0].compiled)"')"
 }
 
 @test "the tests of a topology pass or fail, one line each" {
