@@ -79,12 +79,17 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   run_ringk 78 check --compile bad.yaml
   has "$stderr" "bad.yaml:"
   has "$stderr" emti
+  has "$output" "1 error, 0 warnings in 1 file"
+  run_ringk 78 check --compile --json bad.yaml
+  same "report" "1 false" "$(json '"\(.errors) \(.files[0].compiled)"')"
   sed '/^kernels:/a\  other: {accepts: [Line], code: "int x = nothing_of_that_name;"}' bad.yaml |
     sed 's/  lines: copy/  lines: [copy, other]/' >worse.yaml
   run_ringk 78 check --compile worse.yaml
   has "$stderr" emti
   has "$stderr" nothing_of_that_name
   run_ringk 0 check --compile "$T/copy.yaml"
+  run_ringk 0 check --compile --json "$T/copy.yaml"
+  same "report" "0 true" "$(json '"\(.errors) \(.files[0].compiled)"')"
 }
 
 @test "the tests of a topology pass or fail, one line each" {
@@ -121,4 +126,24 @@ YAML
   run_ringk 78 test "$T/copy.yaml" --set kernels.copy.nonsense=1
   run_ringk 74 test tested.yaml --filter small --junit /dev/full
   run_shell 74 'ringk test tested.yaml >/dev/full'
+}
+
+@test "what a handler prints while it is tested does not reach the report" {
+  topologies
+  cat "$T/picky.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: it prints
+    send:
+      lines:
+        - {id: 14}
+    expect:
+      copies:
+        - {id: 14}
+YAML
+  run_ringk 0 test tested.yaml
+  [[ $output != *printed* ]]
+  has "$stderr" "printed by the handler"
+  run_ringk 0 test tested.yaml --junit -
+  same "first line" '<?xml version="1.0" encoding="UTF-8"?>' "${lines[0]}"
+  has "$stderr" "it prints"
 }

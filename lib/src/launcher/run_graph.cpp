@@ -286,6 +286,7 @@ Started Builder::set_credits() {
 RunGraph::~RunGraph() {
   // Its thread wakes nodes of the engine.
   if (poller) poller->stop();
+  CrashHandler::count_by(nullptr);
   engine.reset();
 }
 
@@ -298,6 +299,7 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   auto made = runtime::Engine::create(options);
   if (!made) return refused(made.error());
   engine = std::move(*made);
+  CrashHandler::count_by(engine.get());
   engine->set_log([name](std::string_view kernel, int level, std::string_view text, double value) {
     log_from_kernel(name, kernel, level, text, value);
   });

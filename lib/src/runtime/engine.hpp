@@ -155,6 +155,9 @@ class Engine {
   // No message is under way: every created one is finished, no source kernel has more to poll.
   // Outputs may still hold unwritten bytes; that is their steps' to know.
   bool quiescent() const;
+  // How many messages are created and not finished, about. Takes no lock: for a signal handler,
+  // too. REQUIRES: no kernel is added meanwhile.
+  uint64_t under_way() const noexcept;
   // Waits until quiescent() was true, or `cancelled` says stop (asked every millisecond or so), or
   // the time is up.
   bool wait_quiescent(std::optional<std::chrono::nanoseconds> limit,
