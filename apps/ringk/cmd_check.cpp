@@ -50,8 +50,15 @@ class Check {
     errors_ += topology->errors();
     warnings_ += topology->warnings();
     ++files_;
+    const ExitCode code = !topology->valid() ? ExitCode::Invalid
+                          : options_.compile ? compile(*topology)
+                                             : ExitCode::Ok;
     if (options_.format == "json") {
       text_ += (text_.empty() ? "" : ",") + topology->report_json();
+      if (options_.compile) {
+        text_.pop_back();
+        text_ += code == ExitCode::Ok ? ",\"compiled\":true}" : ",\"compiled\":false}";
+      }
     } else if (options_.print) {
       console_.report(topology->report(console_.colour_messages()));
       if (!text_.empty()) text_ += "---\n";
@@ -59,8 +66,7 @@ class Check {
     } else {
       text_ += topology->report(console_.colour_data());
     }
-    if (!topology->valid()) return ExitCode::Invalid;
-    return options_.compile ? compile(*topology) : ExitCode::Ok;
+    return code;
   }
 
   ExitCode compile(const Topology& topology) {

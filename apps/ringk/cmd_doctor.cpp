@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "text_table.hpp"
+#include "values.hpp"
 
 namespace ringk {
 namespace {
@@ -39,9 +40,9 @@ ExitCode doctor(bool json, const Console& console) {
 }  // namespace
 
 Action declare_doctor(CLI::App& app) {
-  const auto json = std::make_shared<bool>(false);
-  app.add_flag("--json", *json, "a JSON document");
-  return [json](Console& console) { return doctor(*json, console); };
+  const auto format = std::make_shared<Format>();
+  declare_format(app, *format);
+  return [format](Console& console) { return doctor(format->json(), console); };
 }
 
 }  // namespace ringk

@@ -39,7 +39,9 @@ class Launch {
   ExitCode run() {
     auto topology = load_valid(options_.file, options_.topology, console_);
     if (!topology) return topology.error();
-    if (options_.if_absent && Client::connect(topology->name())) return already_runs(*topology);
+    if (options_.if_absent) {
+      if (auto running = Client::connect(topology->name())) return already_runs(*running);
+    }
     if (options_.replace) {
       if (const ExitCode code = stop_running(*topology); code != ExitCode::Ok) return code;
     }
@@ -47,8 +49,10 @@ class Launch {
   }
 
  private:
-  ExitCode already_runs(const Topology& topology) const {
-    console_.say(topology.name() + ": already runs");
+  // As a launch, it returns when the topology is ready.
+  ExitCode already_runs(Client& running) const {
+    if (const auto ready = running.wait_ready(); !ready) return console_.failed(ready.error());
+    console_.say(running.name() + ": already runs");
     return ExitCode::Ok;
   }
 
@@ -104,9 +108,12 @@ class Launch {
     auto in_caller = Detached::detach(child);
     if (!in_caller) return console_.failed(in_caller.error());
     if (*in_caller) {
-      const bool raced = **in_caller == ExitCode::NameTaken && options_.if_absent;
-      return raced ? ExitCode::Ok : **in_caller;
+      if (**in_caller != ExitCode::NameTaken || !options_.if_absent) return **in_caller;
+      // Somebody was quicker.
+      auto running = Client::connect(topology.name());
+      return running ? already_runs(*running) : console_.failed(running.error());
     }
+    options_.request.if_absent = options_.if_absent;
     options_.request.on_ready = [&](const LaunchedAs& as) {
       if (!as.output.empty()) console_.say(as.name + ": output goes to " + as.output);
       console_.say(as.name + ": dead letters go to " + as.dead_letters);
@@ -151,7 +158,8 @@ Action declare_launch(CLI::App& app) {
       app.add_flag("--replace", options->replace, "stop a running topology of that name first");
   app.add_flag("--if-absent", options->if_absent, "succeed where one of that name runs already")
       ->excludes(replace);
-  app.add_option("--summary", request.summary, "write the last status document to FILE")
+  app.add_option("--summary", request.summary,
+                 "write the last status document to FILE ('-': standard output)")
       ->type_name("FILE");
   app.add_option("--workers", request.workers, "worker threads (default: the cores allowed)")
       ->type_name("N")
@@ -161,7 +169,8 @@ Action declare_launch(CLI::App& app) {
     LaunchRequest& asked = options->request;
     for (const std::string& pair : options->in) asked.in.push_back(split_pair(pair));
     for (const std::string& pair : options->out) asked.out.push_back(split_pair(pair));
-    if (asked.service && (uses_standard_streams(asked.in) || uses_standard_streams(asked.out))) {
+    if (asked.service && (uses_standard_streams(asked.in) || uses_standard_streams(asked.out) ||
+                          asked.summary == "-")) {
       return console.misused("with -d there is no standard input or output for '-'", "launch");
     }
     return Launch(*options, console).run();

@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "text_table.hpp"
+#include "values.hpp"
 
 namespace ringk {
 namespace {
@@ -15,7 +16,7 @@ using ringkernel::Listing;
 
 struct Options {
   std::vector<std::string> kinds;
-  bool json = false;
+  Format format;
 
   bool wants(const char* kind) const {
     return kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
@@ -60,7 +61,7 @@ ExitCode list(const Options& options, const Console& console) {
     if (!found) return console.failed(found.error());
     listing.topologies = std::move(*found);
   }
-  return console.data(options.json ? ringkernel::to_json(listing) + "\n" : view(listing));
+  return console.data(options.format.json() ? ringkernel::to_json(listing) + "\n" : view(listing));
 }
 
 }  // namespace
@@ -69,7 +70,7 @@ Action declare_list(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("KIND", options->kinds, "builtins, devices, topologies; without one, all of them")
       ->check(CLI::IsMember({"builtins", "devices", "topologies"}));
-  app.add_flag("--json", options->json, "a JSON document");
+  declare_format(app, options->format);
   return [options](Console& console) { return list(*options, console); };
 }
 

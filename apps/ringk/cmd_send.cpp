@@ -28,11 +28,11 @@ struct Options {
 };
 
 // A message on the command line is one line, however it was written: outside of strings JSON takes
-// a space for a newline, and inside there cannot be one.
+// a carriage return for a newline, and inside it refuses the one like the other.
 std::string lines_of(const std::vector<std::string>& messages) {
   std::string lines;
   for (std::string message : messages) {
-    std::replace(message.begin(), message.end(), '\n', ' ');
+    std::replace(message.begin(), message.end(), '\n', '\r');
     lines += message + "\n";
   }
   return lines;

@@ -57,7 +57,10 @@ class Tests {
     const size_t before = outcomes_.size();
     const auto outcomes =
         ringkernel::run_tests(*topology, options_.request, [this](const TestOutcome& outcome) {
-          if (written_ == ExitCode::Ok) {
+          // Beside a report there, they are messages.
+          if (options_.junit == "-") {
+            console_.report(line_of(outcome, console_.colour_messages()));
+          } else if (written_ == ExitCode::Ok) {
             written_ = console_.data(line_of(outcome, console_.colour_data()));
           }
         });
@@ -106,7 +109,8 @@ Action declare_test(CLI::App& app) {
   app.add_option("FILE", options->files, "topologies ('-': standard input)")->required();
   app.add_option("--filter", options->request.only, "run the tests whose name contains TEXT")
       ->type_name("TEXT");
-  app.add_option("--junit", options->junit, "also write a JUnit report")->type_name("FILE");
+  app.add_option("--junit", options->junit, "also write a JUnit report ('-': standard output)")
+      ->type_name("FILE");
   app.add_option("--threads", options->request.threads,
                  "threads of each block whose handler uses them (default 1)")
       ->type_name("N")

@@ -1,6 +1,10 @@
 #include "command_line.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <map>
 #include <ringkernel/nearest_name.hpp>
@@ -163,9 +167,22 @@ ExitCode dispatch(std::vector<std::string> arguments) {
   return CommandLine().run(std::move(arguments));
 }
 
+// The next file that is opened would take the number of a standard stream that the caller closed,
+// and get what is meant for that. What holds its place fails as a closed one does: it cannot be
+// read or written. Standard error may fail unheard.
+void hold_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    // open() gives the lowest number that is free: this one.
+    [[maybe_unused]] const int held =
+        open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+  }
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  hold_closed_streams();
   // A reader that goes away is an exit code, not a death in the middle of something.
   std::signal(SIGPIPE, SIG_IGN);
   const int count = argc > 0 ? argc - 1 : 0;

@@ -56,6 +56,13 @@ std::string check_target(const std::string& text) {
   return "'" + text + "' is no target: write NAME, NAME/KERNEL or NAME/INPUT";
 }
 
+void declare_format(CLI::App& app, Format& format) {
+  auto* output = app.add_option("-o,--output", format.name, "table or json")
+                     ->check(CLI::IsMember({"table", "json"}))
+                     ->type_name("FORMAT");
+  app.add_flag("--json", format.same_as_json, "the same as -o json")->excludes(output);
+}
+
 Result<ringkernel::Client> connect(const std::string& name) {
   auto client = ringkernel::Client::connect(name);
   if (client || client.error().code != ringkernel::ErrorCode::NotFound) return client;

@@ -1,6 +1,7 @@
 // What options take: durations, targets, formats.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <optional>
 #include <ringkernel/client.hpp>
@@ -29,6 +30,15 @@ struct Target {
   std::string text() const { return part.empty() ? name : name + "/" + part; }
 };
 std::string check_target(const std::string& text);
+
+// -o table|json, --json.
+struct Format {
+  std::string name = "table";
+  bool same_as_json = false;
+
+  bool json() const { return same_as_json || name == "json"; }
+};
+void declare_format(CLI::App& app, Format& format);
 
 // Connects to the target's topology; says which others run where there is none of that name.
 Result<ringkernel::Client> connect(const std::string& name);

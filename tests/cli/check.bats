@@ -46,8 +46,30 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
 @test "the schema is a JSON Schema" {
   run_ringk 0 check --schema
   has "$(json '."$schema"')" "draft-07"
+  # A variable may stand where a number or a word does.
+  for key in input.properties.deadline launch.properties.shared_memory_size wire.properties.route \
+    run.properties.until run.properties.max_failed kernel.properties.constants; do
+    has "$(json ".definitions.$key")" '\\$\\{'
+  done
   run_ringk 2 check
   run_ringk 2 check --schema x.yaml
+}
+
+@test "a State that threads would share is an error of the topology" {
+  topologies
+  sed 's/^    code: |$/    granularity: thread\n    code: |\n      struct State { int n; };/' \
+    "$T/copy.yaml" >bad.yaml
+  run_ringk 78 check bad.yaml
+  has "$output" "[thread-without-key]"
+  has "$output" "granularity: thread"
+  run_ringk 78 launch bad.yaml
+  has "$stderr" "[thread-without-key]"
+}
+
+@test "an alias that contains itself is answered, not followed" {
+  printf 'ringk: 1\nname: &name [*name]\n' >bad.yaml
+  run_ringk 78 check bad.yaml
+  has "$output" "[too-large]"
 }
 
 @test "handlers are compiled when asked" {
@@ -57,7 +79,17 @@ topologies() { T=$RK_SOURCE/tests/cli/topologies; export T; }
   run_ringk 78 check --compile bad.yaml
   has "$stderr" "bad.yaml:"
   has "$stderr" emti
+  has "$output" "1 error, 0 warnings in 1 file"
+  run_ringk 78 check --compile --json bad.yaml
+  same "report" "1 false" "$(json '"\(.errors) \(.files[0].compiled)"')"
+  sed '/^kernels:/a\  other: {accepts: [Line], code: "int x = nothing_of_that_name;"}' bad.yaml |
+    sed 's/  lines: copy/  lines: [copy, other]/' >worse.yaml
+  run_ringk 78 check --compile worse.yaml
+  has "$stderr" emti
+  has "$stderr" nothing_of_that_name
   run_ringk 0 check --compile "$T/copy.yaml"
+  run_ringk 0 check --compile --json "$T/copy.yaml"
+  same "report" "0 true" "$(json '"\(.errors) \(.files[0].compiled)"')"
 }
 
 @test "the tests of a topology pass or fail, one line each" {
@@ -94,4 +126,24 @@ YAML
   run_ringk 78 test "$T/copy.yaml" --set kernels.copy.nonsense=1
   run_ringk 74 test tested.yaml --filter small --junit /dev/full
   run_shell 74 'ringk test tested.yaml >/dev/full'
+}
+
+@test "what a handler prints while it is tested does not reach the report" {
+  topologies
+  cat "$T/picky.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: it prints
+    send:
+      lines:
+        - {id: 14}
+    expect:
+      copies:
+        - {id: 14}
+YAML
+  run_ringk 0 test tested.yaml
+  [[ $output != *printed* ]]
+  has "$stderr" "printed by the handler"
+  run_ringk 0 test tested.yaml --junit -
+  same "first line" '<?xml version="1.0" encoding="UTF-8"?>' "${lines[0]}"
+  has "$stderr" "it prints"
 }

@@ -77,11 +77,17 @@ ids() { printf '{"id":%s}\n' "$@"; }
   has "$stderr" "printed by the handler"
 }
 
-@test "a handler that crashes is 70, and is named" {
+@test "a handler that crashes is 70, and is named with its message" {
   topologies
-  ids 1 666 >in
-  run_shell 70 'ringk launch $T/picky.yaml <in'
-  has "$stderr" picky
+  local id
+  for id in "666 crashed with SIGABRT" "667 crashed with SIGSEGV" "668 crashed with SIGFPE" "669 called exit()"; do
+    { ids 1; ids "${id%% *}"; } >in
+    run_shell 70 'ringk launch $T/picky.yaml <in'
+    has "$stderr" "kernel 'picky' ("
+    has "$stderr" "picky.yaml:"
+    has "$stderr" "${id#* } while it handled Line from line 2"
+    [[ $stderr =~ "messages in hand: "[1-9] ]]
+  done
 }
 
 @test "on_bad_input: stop is 65" {
@@ -180,6 +186,125 @@ signalled() {
   same "id" 1 "$(jq .id out)"
 }
 
+@test "a second signal forces the end, and is 143" {
+  topologies
+  mkfifo to
+  set -m
+  "$RINGK" launch "$T/slow.yaml" --set run.on_signal_drain=60s --set kernels.slow.params.ms=500 <to >out 2>err &
+  set +m
+  local pid=$! code=0
+  exec 4>to
+  seq -f '{"id":%.0f}' 100 >&4
+  eventually "$RINGK" status slow --wait ready 2>/dev/null >/dev/null
+  kill -INT "$pid"
+  eventually grep -q draining err
+  kill -INT "$pid"
+  wait "$pid" || code=$?
+  exec 4>&-
+  same "exit code" 143 "$code"
+}
+
+# drained: the last status says that everything ended somewhere, and the dead letters why.
+drained() {
+  same "balanced" true "$(jq .balanced sum.json)"
+  same "in flight" 0 "$(jq .totals.in_flight sum.json)"
+  same "handled, written" true "$(jq '.totals.handled == .totals.written' sum.json)"
+  same "reasons" drain_timeout "$(jq -r .reason slow.dead.jsonl | sort -u)"
+  same "lines" "$(jq .totals.lines sum.json)" $(($(wc -l <out) + $(wc -l <slow.dead.jsonl)))
+}
+
+@test "what the drain limit leaves is in the dead letters, and what was handled is written" {
+  topologies
+  mkfifo to
+  "$RINGK" launch "$T/slow.yaml" --summary sum.json --set kernels.slow.launch.input_queue_capacity=16 <to >out 2>err &
+  local pid=$! code=0
+  exec 4>to
+  seq -f '{"id":%.0f}' 500 >&4
+  eventually grep -q id out
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  exec 4>&-
+  same "exit code" 1 "$code"
+  has "$(cat err)" "the time to drain was over"
+  drained
+}
+
+@test "a signal limits the drain that the end of the input began" {
+  topologies
+  seq -f '{"id":%.0f}' 200 >in
+  "$RINGK" launch "$T/slow.yaml" --summary sum.json --set kernels.slow.params.ms=100 <in >out 2>err &
+  local pid=$! code=0
+  draining() { [ "$("$RINGK" status slow --json 2>/dev/null | jq -r .state)" = draining ]; }
+  eventually draining
+  run_ringk 1 stop slow --timeout 15s
+  wait "$pid" || code=$?
+  same "exit code" 1 "$code"
+  drained
+}
+
+@test "a standard stream that its caller closed is not taken for another file" {
+  topologies
+  ids 1 >in
+  run_shell 66 'ringk launch $T/copy.yaml <&-'
+  has "$stderr" "standard input"
+  run_shell 74 'ringk launch $T/copy.yaml <in >&-'
+  has "$stderr" "standard output"
+  run_shell 0 'ringk launch $T/copy.yaml <in 2>&-'
+  same "id" 1 "$(jq .id <<<"$output")"
+  run_shell 0 'ringk launch $T/copy.yaml --in lines=in --out copies=out <&- >&- 2>&-'
+  same "id" 1 "$(jq .id out)"
+}
+
+@test "the summary goes to standard output where it is asked to, after the data" {
+  topologies
+  ids 1 2 >in
+  run_shell 0 'ringk launch $T/copy.yaml --summary - <in'
+  same "ids" "1 2" "$(sed -n 1,2p <<<"$output" | jq .id | xargs)"
+  same "written" 2 "$(sed -n 3p <<<"$output" | jq .totals.written)"
+  run_shell 74 'ringk launch $T/copy.yaml --out copies=out --summary - <in >/dev/full'
+  run_ringk 2 launch -d "$T/copy.yaml" --summary -
+}
+
+@test "the log is text or JSON lines, from the level that is asked for" {
+  topologies
+  cat >talk.yaml <<'YAML'
+ringk: 1
+name: talk
+messages:
+  Line:
+    x: f64
+kernels:
+  talk:
+    accepts: [Line]
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const Line& line) {
+        ctx.log(LogLevel::Info, "low", line.x);
+        ctx.log(LogLevel::Error, "a \"quoted\" word", 1 / line.x);
+      }
+inputs:
+  lines:
+    stdin: jsonl
+    message: Line
+wires:
+  lines: talk
+YAML
+  printf '{"x":4}\n{"x":0}\n' >in
+  run_shell 0 'ringk launch talk.yaml <in'
+  has "$stderr" 'error talk/talk: a "quoted" word 0.25'
+  [[ $stderr != *low* ]]
+  RINGK_LOG=info run_shell 0 'ringk launch talk.yaml <in'
+  has "$stderr" "info talk/talk: low 4"
+  # Every line, what the run itself says among them.
+  RINGK_LOG_FORMAT=json run_shell 0 'ringk launch talk.yaml <in'
+  same "lines" 4 "$(jq -s length <<<"$stderr")"
+  same "values" "0.25 null" "$(jq -r 'select(.kernel) | .value' <<<"$stderr" | xargs)"
+  same "levels" "info error error info" "$(jq -r .level <<<"$stderr" | xargs)"
+  has "$(jq -r .text <<<"$stderr")" "2 lines, 0 bad"
+  RINGK_LOG=loud run_shell 2 'ringk launch talk.yaml <in'
+  has "$stderr" "RINGK_LOG is debug, info, warning or error"
+  RINGK_LOG_FORMAT=xml run_shell 2 'ringk launch talk.yaml <in'
+}
+
 @test "a name that is taken gets the process id behind it" {
   topologies
   start copy "$T/copy.yaml"
@@ -201,4 +326,37 @@ signalled() {
   run_ringk 0 launch "$T/limit.yaml" --in lines=in.jsonl --with more.yaml --name other
   same "ids" "5 15 25" "$(jq -r .id <<<"$output" | xargs)"
   has "$stderr" "other: ready"
+}
+
+@test "the block that a field names gets the message, wherever each type has the field" {
+  cat >blocks.yaml <<'YAML'
+ringk: 1
+name: blocks
+messages:
+  Narrow: {id: u32, block: u32}
+  Wide: {block: u64, id: u32}
+kernels:
+  where:
+    accepts: [Narrow, Wide]
+    emits: {out: Narrow}
+    launch: {grid_size: 4}
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const Narrow& m) {
+        ctx.emit(port::out, Narrow{m.id, ctx.block()});
+      }
+      RK_HANDLER void on_message(Context& ctx, const Wide& m) {
+        ctx.emit(port::out, Narrow{m.id, ctx.block()});
+      }
+inputs:
+  mixed: {stdin: jsonl}
+outputs:
+  out: {stdout: jsonl}
+wires:
+  mixed: {to: where, route: {block: block}}
+  where.out: out
+YAML
+  printf '{"type":"%s","id":%s,"block":%s}\n' \
+    Narrow 10 3 Wide 21 2 Wide 33 1 Narrow 41 6 >in
+  run_shell 0 'ringk launch blocks.yaml <in'
+  same "blocks" "10:3 21:2 33:1 41:2" "$(jq -r '"\(.id):\(.block)"' <<<"$output" | sort | xargs)"
 }

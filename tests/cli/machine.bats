@@ -18,6 +18,10 @@ load helper
   same "runtime folder" "$XDG_RUNTIME_DIR/ringk" \
     "$(json '.checks[] | select(.name == "runtime folder").detail')"
   has "$(json '.checks[] | select(.name == "compiler").detail')" "a handler in"
+  run_ringk 0 doctor -o json
+  same "usable" true "$(json .usable)"
+  run_ringk 0 list -o json
+  same "schema" ringk.list/1 "$(json .schema)"
   run_ringk 0 doctor
   has "$output" "backend cpu"
 }

@@ -46,6 +46,49 @@ output_of() { echo "$XDG_STATE_HOME/ringk/$1/stdout"; }
   has "$stderr" "copy other"
 }
 
+@test "--if-absent returns when what is starting is ready" {
+  topologies
+  # A handler that nobody has compiled yet.
+  sed "s/ctx.emit(port::out, line)/\/* $RANDOM$RANDOM *\/ &/" "$T/copy.yaml" >new.yaml
+  started+=(copy)
+  "$RINGK" launch -d new.yaml 2>/dev/null &
+  starting() { "$RINGK" status copy --json 2>/dev/null | jq -e .state >/dev/null; }
+  eventually starting
+  run_ringk 0 launch -d new.yaml --if-absent
+  has "$stderr" "already runs"
+  run_ringk 0 send copy '{"id":1}'
+  wait $!
+  # Also where another was quicker.
+  run_ringk 0 stop copy
+  local pids=() pid
+  for pid in 1 2 3 4; do
+    "$RINGK" launch -d new.yaml --if-absent 2>err.$pid &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid"; done
+  [[ $(cat err.?) != *error* ]]
+}
+
+@test "who asks for the end in the moment of the end hears how it ended" {
+  topologies
+  local round i pids code codes=
+  for round in 1 2 3 4 5 6 7 8; do
+    start copy "$T/copy.yaml"
+    pids=()
+    for i in 1 2 3 4 5 6; do
+      "$RINGK" stop copy --if-running 2>>err &
+      pids+=($!)
+    done
+    for i in "${pids[@]}"; do
+      code=0
+      wait "$i" || code=$?
+      codes+=" $code"
+    done
+  done
+  same "exit codes" 0 "$(tr ' ' '\n' <<<"${codes# }" | sort -u | xargs)"
+  [[ $(cat err) != *crashed* ]]
+}
+
 @test "what kill -9 left is known as dead and replaced" {
   topologies
   start copy "$T/copy.yaml"
@@ -86,6 +129,10 @@ output_of() { echo "$XDG_STATE_HOME/ringk/$1/stdout"; }
   same "stdin" left "$output"
   run_ringk 0 status copy --wait idle --timeout 60s
   same "ids" "1 2 3" "$(jq -r .id "$(output_of copy)" | xargs)"
+  # Not made into a space.
+  run_ringk 1 send copy/lines '{"id":4,"note":"a
+b"}'
+  has "$stderr" "line 1: not_json"
 }
 
 @test "bad lines are those of their sender" {

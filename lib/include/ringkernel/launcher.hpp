@@ -42,10 +42,12 @@ struct LaunchRequest {
   std::vector<std::pair<std::string, std::string>> in;
   std::vector<std::pair<std::string, std::string>> out;
   uint32_t workers = 0;  // 0: the cores that the process may use
-  std::string summary;   // FILE that gets the last status document; empty: none
+  std::string summary;   // FILE that gets the last status document; empty: none; "-": stdout
   // -d: its stdin inputs are fed by `ringk send`, its stdout is a file in the state folder, it runs
   // until it is stopped, and it must have the name it asks for.
   bool service = false;
+  // A name that is taken is nothing to say: the exit code does.
+  bool if_absent = false;
   bool progress = false;  // say how far it is, about once a second
   // Called on any thread, one call at a time, with a sentence without its newline.
   std::function<void(Voice, std::string_view)> say;

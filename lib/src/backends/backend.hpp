@@ -52,7 +52,9 @@ struct BlockOwner {
   std::function<void()> notify;
   std::atomic<Command*> commands{nullptr};
   std::atomic<uint64_t> enqueued_ns{0};
-  uint32_t budget = 64;  // messages of the next step, so that it stays near 50 us
+  // Messages of the next step, so that it stays near 50 us; from one on, since nobody knows yet how
+  // long this handler takes.
+  uint32_t budget = 1;
   Priority priority = Priority::Normal;
   bool spins = true;           // persistent: a worker may wait for it awake
   std::shared_ptr<Team> team;  // null: one thread

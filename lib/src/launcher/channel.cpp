@@ -88,10 +88,7 @@ Result<Channel> Channel::made(int descriptor, Direction direction, const std::st
 }
 
 Result<Channel> Channel::of(int descriptor, Direction direction) {
-  const std::string what = descriptor == STDIN_FILENO ? "standard input"
-                           : descriptor == STDOUT_FILENO
-                               ? "standard output"
-                               : "descriptor " + std::to_string(descriptor);
+  const std::string what = direction == Direction::Read ? "standard input" : "standard output";
   const int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   if (own < 0) return tl::unexpected(error_of(errno, what));
   return made(own, direction, what);

@@ -190,12 +190,18 @@ Client& Client::operator=(Client&& other) noexcept = default;
 Result<Client> Client::connect(const std::string& name) {
   auto folder = runtime_folder();
   if (!folder) return tl::unexpected(folder.error());
-  auto socket = launcher::connect_to(*folder, name);
-  if (!socket) return tl::unexpected(socket.error());
-  auto impl = std::make_unique<Impl>(*socket);
-  if (auto peer = launcher::check_peer(*socket); !peer) return tl::unexpected(peer.error());
-  if (auto greeted = impl->greet(name); !greeted) return tl::unexpected(greeted.error());
-  return Client(std::move(impl));
+  // One that ended before it said hello is gone, and perhaps another has its name by now.
+  constexpr int kTries = 10;
+  for (int tries = 1;; ++tries) {
+    auto socket = launcher::connect_to(*folder, name);
+    if (!socket) return tl::unexpected(socket.error());
+    auto impl = std::make_unique<Impl>(*socket);
+    if (auto peer = launcher::check_peer(*socket); !peer) return tl::unexpected(peer.error());
+    auto greeted = impl->greet(name);
+    if (greeted) return Client(std::move(impl));
+    if (greeted.error().code != ErrorCode::Closed || tries == kTries)
+      return tl::unexpected(greeted.error());
+  }
 }
 
 const std::string& Client::name() const { return impl_->name; }

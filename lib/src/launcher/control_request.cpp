@@ -1,6 +1,7 @@
 // Requests: each line of the client becomes a request, each reply a frame, in the order of the
 // lines.
 #include <algorithm>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -8,13 +9,15 @@
 #include <vector>
 
 #include "launcher/control_operation.hpp"
+#include "launcher/record_splitter.hpp"
 
 namespace ringkernel::launcher {
 namespace {
 
 // Requests under way at once, per client.
 constexpr size_t kMostPending = 1024;
-constexpr size_t kLongestLine = size_t{16} << 20;
+// Bytes that become lines at once.
+constexpr size_t kPart = size_t{64} << 10;
 // Replies that the client has not read; more of its lines wait until it does.
 constexpr size_t kMostUnread = size_t{1} << 20;
 
@@ -41,19 +44,15 @@ class Requests : public ControlOperation {
 
   size_t take_data(std::string_view bytes) override {
     size_t taken = 0;
-    while (taken < bytes.size() && (error_ || has_room())) {
-      const std::string_view rest = bytes.substr(taken);
-      const size_t end = rest.find('\n');
-      add_to_line(rest.substr(0, end));
-      taken += end == std::string_view::npos ? rest.size() : end + 1;
-      if (end != std::string_view::npos) line_done();
+    for (send_lines(); taken < bytes.size() && !error_ && has_room(); send_lines()) {
+      const size_t part = std::min(bytes.size() - taken, kPart);
+      std::memcpy(lines_in_.buffer().room(part).data(), bytes.data() + taken, part);
+      lines_in_.buffer().filled(part);
+      taken += part;
     }
-    return taken;
+    return error_ ? bytes.size() : taken;
   }
-  void data_end() override {
-    if (!line_.empty() || too_long_) line_done();
-    ended_ = true;
-  }
+  void data_end() override { complete_ = ended_ = true; }
   void client_gone() override { ended_ = true; }
 
   bool advance(std::string& out) override {
@@ -63,11 +62,12 @@ class Requests : public ControlOperation {
       write(out, pending_.front().line, *pending_.front().reply);
       pending_.pop_front();
     }
+    send_lines();
     if (error_) {
       answer(out, &*error_);
       return true;
     }
-    if (!ended_ || !pending_.empty()) return false;
+    if (!last_sent_ || !pending_.empty()) return false;
     answer(out, nullptr);
     return true;
   }
@@ -81,7 +81,7 @@ class Requests : public ControlOperation {
     }
     pending_.clear();
     const Error error = stopped_error(context_);
-    answer(out, ended_ ? nullptr : &error);
+    answer(out, last_sent_ ? nullptr : &error);
   }
 
  private:
@@ -97,38 +97,25 @@ class Requests : public ControlOperation {
 
   bool has_room() const { return pending_.size() < kMostPending && unread_ < kMostUnread; }
 
-  void add_to_line(std::string_view bytes) {
-    if (too_long_) return;
-    if (line_.size() + bytes.size() > kLongestLine) {
-      too_long_ = true;
-      line_.clear();
-      return;
-    }
-    line_.append(bytes);
+  // As far as there is room for replies.
+  void send_lines() {
+    Record record;
+    while (!error_ && has_room() && lines_in_.next(record)) send_request(record);
+    if (!ended_ || last_sent_ || error_ || !has_room()) return;
+    last_sent_ = true;
+    if (lines_in_.last(complete_, record)) send_request(record);
   }
 
-  void line_done() {
-    ++position_;
-    if (too_long_) {
-      ++lines_;
-      pending_.push_back(
-          {position_, Reply{Reply::Outcome::BadLine, {}, "line_too_long", "longer than 16 MiB"}});
-    } else if (!error_ && line_.find_first_not_of(" \t\r") != std::string::npos) {
-      send_request();
-    }
-    line_.clear();
-    too_long_ = false;
-  }
-
-  void send_request() {
+  void send_request(const Record& record) {
     ++lines_;
-    pending_.push_back({position_, std::nullopt});
+    pending_.push_back({record.number, std::nullopt});
+    const RequestLine line{record.bytes, record.number, record.kind};
     auto sent = context_.target.request(
-        input_, line_, limit_,
-        [mailbox = mailbox_, waker = context_.waker, line = position_](Reply reply) {
+        input_, line, limit_,
+        [mailbox = mailbox_, waker = context_.waker, number = record.number](Reply reply) {
           {
             const std::lock_guard lock(mailbox->mutex);
-            mailbox->arrived.emplace_back(line, std::move(reply));
+            mailbox->arrived.emplace_back(number, std::move(reply));
           }
           waker->wake();
         });
@@ -186,12 +173,12 @@ class Requests : public ControlOperation {
   const std::chrono::nanoseconds limit_;
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::deque<PendingReply> pending_;  // in order of lines
-  std::string line_;                  // begun, without its end
-  bool too_long_ = false;
-  bool ended_ = false;
+  LineSplitter lines_in_{0};
+  bool complete_ = false;   // the end of the bytes is the end of the last line, too
+  bool ended_ = false;      // no more bytes come
+  bool last_sent_ = false;  // and the last line is a request
   std::optional<Error> error_;
   size_t unread_ = 0;
-  uint64_t position_ = 0;  // of the line in hand, from 1; empty lines count here alone
   uint64_t lines_ = 0, replied_ = 0, bad_ = 0, failed_ = 0, unanswered_ = 0;
 };
 

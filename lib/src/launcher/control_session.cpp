@@ -86,13 +86,18 @@ void ControlSession::advance() {
 }
 
 void ControlSession::end(ExitCode code) {
+  ended_ = code;
   advance();
-  if (operation_) {
-    operation_->end(code, out_);
-    operation_.reset();
-  }
-  closing_ = true;
+  end_operation();
+  // Who has connected and not asked yet did so while the topology ran, and is to hear how it ended.
+  if (asked_) closing_ = true;
   write_some();
+}
+
+void ControlSession::end_operation() {
+  if (!operation_) return;
+  operation_->end(*ended_, out_);
+  operation_.reset();
 }
 
 bool ControlSession::take_frame() {
@@ -136,8 +141,24 @@ void ControlSession::take_control(std::string_view payload) {
   } else if (!greeted_) {
     greet(*message);
   } else {
-    operation_ = begin_operation(*message, context_, out_);
+    begin(*message);
   }
+}
+
+void ControlSession::begin(const Json& message) {
+  asked_ = true;
+  if (!ended_) {
+    operation_ = begin_operation(message, context_, out_);
+    return;
+  }
+  const std::string op = text_of(message, "op");
+  if (op == "wait" || op == "stop" || op == "status") {
+    operation_ = begin_operation(message, context_, out_);
+    end_operation();
+  } else {
+    append_control(out_, error_answer(stopped_error(context_)));
+  }
+  closing_ = true;
 }
 
 void ControlSession::greet(const Json& greeting) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,7 +29,8 @@ class ControlSession {
   // Goes on with whatever can go on now.
   void advance();
 
-  // The topology has stopped with `code`: answers what is still open; over() once that is written.
+  // The topology has stopped with `code`: answers what is still open, or is asked by a client that
+  // has not asked anything yet; over() once that is written.
   void end(ExitCode code);
 
   bool wants_read() const;
@@ -44,12 +46,16 @@ class ControlSession {
   void take_control(std::string_view payload);
   bool take_data(std::string_view payload);
   void greet(const Json& greeting);
+  void begin(const Json& message);
+  void end_operation();
   void refuse(const Error& error);
 
   const int socket_;
   ControlContext& context_;
   std::unique_ptr<ControlOperation> operation_;
+  std::optional<ExitCode> ended_;
   bool greeted_ = false;
+  bool asked_ = false;       // for its first operation
   bool gone_ = false;        // the client closed its end
   bool broken_ = false;      // nothing can be written any more
   bool closing_ = false;     // once everything is written

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/record_splitter.hpp"
 #include "ringkernel/error.hpp"
 
 namespace ringkernel::launcher {
@@ -71,6 +72,13 @@ struct Reply {
   std::string detail;
 };
 
+// One line that asks for a reply.
+struct RequestLine {
+  std::string_view text;
+  uint64_t number = 0;  // of its client, from 1
+  Record::Kind kind = Record::Kind::Whole;
+};
+
 class ControlTarget {
  public:
   virtual ~ControlTarget() = default;
@@ -90,7 +98,7 @@ class ControlTarget {
   // Sends one line as a request to the kernel that `input` is wired to. `done` is called exactly
   // once, from any thread, perhaps before this returns. An error says that no line of this input
   // can be a request (NotFound, InvalidConfig: no replies declared, Closed).
-  virtual Result<void> request(const std::string& input, std::string_view line,
+  virtual Result<void> request(const std::string& input, const RequestLine& line,
                                std::chrono::nanoseconds timeout,
                                std::function<void(Reply)> done) = 0;
 

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -26,6 +28,7 @@ struct Names {
   std::vector<std::string> types;     // by id
 };
 Names* names = nullptr;
+std::atomic<const runtime::Engine*> engine{nullptr};
 std::array<struct sigaction, kSignals.size()> before;
 
 template <class List>
@@ -47,7 +50,22 @@ class Line {
     while (n > 0 && size_ < text_.size()) text_[size_++] = digits[--n];
     return *this;
   }
-  void write() const {
+  void begin(const Block& block) {
+    *this << names->topology.c_str() << ": error: kernel '" << name_at(names->kernels, block.kernel)
+          << "' (" << name_at(names->handlers, block.kernel) << ")";
+  }
+  // Writes it, too.
+  void end(const Block& block) {
+    if (const MessageHeader* message = block.in_hand; message != nullptr) {
+      *this << " while it handled " << name_at(names->types, message->message_type);
+      if (message->root != 0) *this << " from line " << message->root;
+      *this << " (message " << message->message_id << ")";
+    } else {
+      *this << " in on_start, on_poll or on_stop";
+    }
+    if (const runtime::Engine* running = engine.load(); running != nullptr)
+      *this << "; messages in hand: " << running->under_way();
+    *this << "\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text_.data(), size_);
   }
 
@@ -81,21 +99,22 @@ void crashed(int signal) {
     return;
   }
   Line line;
-  line << names->topology.c_str() << ": error: kernel '" << name_at(names->kernels, block->kernel)
-       << "' (" << name_at(names->handlers, block->kernel) << ") crashed with "
-       << signal_name(signal);
-  if (const MessageHeader* message = block->in_hand; message != nullptr) {
-    line << " while it handled " << name_at(names->types, message->message_type);
-    if (message->root != 0) line << " from line " << message->root;
-    line << " (message " << message->message_id << ")";
-  } else {
-    line << " in on_start, on_poll or on_stop";
-  }
-  line << "\n";
-  line.write();
+  line.begin(*block);
+  line << " crashed with " << signal_name(signal);
+  line.end(*block);
   _exit(static_cast<int>(ExitCode::Crashed));
 }
 
+// A handler that calls exit() would end the run as if all were well.
+void left() {
+  const Block* block = runtime::current_block();
+  if (block == nullptr || names == nullptr || block->kernel == 0) return;
+  Line line;
+  line.begin(*block);
+  line << " called exit()";
+  line.end(*block);
+  _exit(static_cast<int>(ExitCode::Crashed));
+}
 void set_name(std::vector<std::string>& list, size_t id, const std::string& name) {
   if (list.size() <= id) list.resize(id + 1);
   list[id] = name;
@@ -111,6 +130,7 @@ CrashHandler::CrashHandler(const std::string& topology) {
   action.sa_flags = SA_ONSTACK | SA_NODEFER;
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+  [[maybe_unused]] static const int registered = std::atexit(left);
 }
 
 CrashHandler::~CrashHandler() {
@@ -128,6 +148,8 @@ void CrashHandler::name_kernel(uint32_t id, const std::string& kernel, const std
 void CrashHandler::name_type(uint16_t id, const std::string& type) {
   if (names != nullptr) set_name(names->types, id, type);
 }
+
+void CrashHandler::count_by(const runtime::Engine* running) { engine.store(running); }
 
 void CrashHandler::prepare_thread() {
   struct Stack {

@@ -1,10 +1,14 @@
 // A handler that crashes ends the process with exit code 70, after one line that names the signal,
-// the kernel, its handler, and the message that was in hand. Written for a signal handler: nothing
-// is allocated, one write, _exit.
+// the kernel, its handler, the message that was in hand, and how many more were. One that calls
+// exit() does so, too. Written for a signal handler: nothing is allocated, one write, _exit.
 #pragma once
 
 #include <cstdint>
 #include <string>
+
+namespace ringkernel::runtime {
+class Engine;
+}
 
 namespace ringkernel::launcher {
 
@@ -19,6 +23,9 @@ class CrashHandler {
   // Names that the line may need. REQUIRES: before the kernels run.
   static void name_kernel(uint32_t id, const std::string& kernel, const std::string& handler);
   static void name_type(uint16_t id, const std::string& type);
+
+  // What counts the messages that are lost; null: nothing does.
+  static void count_by(const runtime::Engine* engine);
 
   // A stack of the calling thread's own, for when the other one is used up.
   static void prepare_thread();

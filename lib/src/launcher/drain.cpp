@@ -1,6 +1,7 @@
 #include "launcher/drain.hpp"
 
 #include <thread>
+#include <utility>
 
 namespace ringkernel::launcher {
 namespace {
@@ -10,6 +11,8 @@ using std::chrono::steady_clock;
 constexpr auto kLook = std::chrono::milliseconds(1);
 // Past the limit, for handlers that are still at work.
 constexpr auto kGrace = std::chrono::seconds(2);
+// And for outputs that take nothing.
+constexpr auto kPatience = std::chrono::milliseconds(500);
 
 bool is_inactive(const runtime::Node& node) {
   return node.state() == KernelState::Deactivated || node.state() == KernelState::Launched ||
@@ -18,14 +21,14 @@ bool is_inactive(const runtime::Node& node) {
 
 }  // namespace
 
-Drain::Drain(RunGraph& graph, const topology::Topology& topology,
-             std::optional<std::chrono::nanoseconds> limit, const std::atomic<bool>& hurry)
-    : graph_(graph), topology_(topology), hurry_(hurry) {
-  if (limit)
-    until_ = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(*limit);
-}
+Drain::Drain(RunGraph& graph, const topology::Topology& topology, Limit limit,
+             const std::atomic<bool>& hurry)
+    : graph_(graph), topology_(topology), limit_(std::move(limit)), hurry_(hurry) {}
 
-bool Drain::in_time() const { return !hurry_.load() && (!until_ || steady_clock::now() < *until_); }
+bool Drain::in_time() const {
+  const auto until = limit_();
+  return !hurry_.load() && (!until || steady_clock::now() < *until);
+}
 
 // A suspended kernel would hold up its senders for ever.
 void Drain::bury_inactive() {
@@ -114,7 +117,9 @@ Drain::Result Drain::force() {
   auto shared = std::make_shared<std::atomic<bool>>(false);
   std::thread thread([this, shared, until] {
     graph_.engine->stop_sources();
-    for (const auto& output : graph_.outputs) output.step->abandon();
+    // None begins another message. What is not Active is none that could.
+    for (const auto& kernel : graph_.kernels) (void)graph_.engine->deactivate(*kernel.node);
+    const auto patience = steady_clock::now() + kPatience;
     const auto over = [this] {
       for (const auto& input : graph_.inputs)
         if (!input.step->drained()) return false;
@@ -124,6 +129,9 @@ Drain::Result Drain::force() {
       for (const auto& kernel : graph_.kernels)
         graph_.engine->bury_backlog(*kernel.node, Reason::DrainTimeout);
       graph_.engine->wake(*graph_.dead_letter_node);
+      // What was handled in time is written, where the output takes it.
+      if (steady_clock::now() > patience)
+        for (const auto& output : graph_.outputs) output.step->abandon();
       std::this_thread::sleep_for(kLook);
     } while (!over() && steady_clock::now() < until + kGrace);
     shared->store(true);

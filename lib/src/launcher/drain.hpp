@@ -19,9 +19,13 @@ class Drain {
     Stuck,         // a handler did not give its block back even then
   };
 
-  // `limit` absent: as long as it takes. `hurry` set by anybody: the limit is now.
-  Drain(RunGraph& graph, const topology::Topology& topology,
-        std::optional<std::chrono::nanoseconds> limit, const std::atomic<bool>& hurry);
+  // When the time is over, asked again and again, since it may get a limit on the way; none: as
+  // long as it takes. Called by the thread of run().
+  using Limit = std::function<std::optional<std::chrono::steady_clock::time_point>()>;
+
+  // `hurry` set by anybody: the limit is now.
+  Drain(RunGraph& graph, const topology::Topology& topology, Limit limit,
+        const std::atomic<bool>& hurry);
 
   // `stop_sources`: kernels with on_poll are not asked any more.
   Result run(bool stop_sources);
@@ -39,7 +43,7 @@ class Drain {
 
   RunGraph& graph_;
   const topology::Topology& topology_;
-  std::optional<std::chrono::steady_clock::time_point> until_;
+  const Limit limit_;
   const std::atomic<bool>& hurry_;
 };
 

@@ -1,14 +1,11 @@
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <iostream>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,6 +14,8 @@
 #include "launcher/control_server.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/handler_specs.hpp"
+#include "launcher/log.hpp"
+#include "launcher/private_output.hpp"
 #include "launcher/run_status.hpp"
 #include "launcher/running_topology.hpp"
 #include "launcher/service_name.hpp"
@@ -29,35 +28,10 @@ namespace {
 
 using launcher::ControlServer;
 using launcher::CrashHandler;
+using launcher::PrivateOutput;
 using launcher::RunningTopology;
 using launcher::RunSettings;
 using launcher::ServiceName;
-
-// Standard output on a descriptor of the run's own; what else prints there goes to standard error.
-// A service has no standard output: it keeps nothing of its caller's open.
-class PrivateOutput {
- public:
-  explicit PrivateOutput(bool service)
-      : own_(service ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
-    fflush(stdout);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-  }
-  ~PrivateOutput() {
-    // What handlers printed goes where it was meant to go, too.
-    std::cout.flush();
-    fflush(stdout);
-    if (own_ < 0) return;
-    dup2(own_, STDOUT_FILENO);
-    close(own_);
-  }
-  PrivateOutput(const PrivateOutput&) = delete;
-  PrivateOutput& operator=(const PrivateOutput&) = delete;
-  // -1: there is none.
-  int descriptor() const { return own_; }
-
- private:
-  const int own_;
-};
 
 // SIGINT and SIGTERM wait for a SignalWatch, in this thread and those it makes; a closed pipe is an
 // error of the write.
@@ -105,11 +79,11 @@ class SignalWatch {
           for (bool first = true;; first = false) {
             const int signal = signals.wait();
             if (over_.load()) return;
-            const bool interrupt = signal == SIGINT;
             if (!first) {
               say("ended before it had drained");
-              _exit(static_cast<int>(interrupt ? ExitCode::Interrupted : ExitCode::Terminated));
+              _exit(static_cast<int>(ExitCode::Terminated));
             }
+            const bool interrupt = signal == SIGINT;
             say(interrupt ? "interrupted; draining (again: end at once)"
                           : "stopping; draining (again: end at once)");
             running.stop(interrupt ? RunningTopology::Cause::Interrupt
@@ -135,7 +109,7 @@ class Launch {
       : topology_(topology), request_(request) {}
 
   ExitCode run() {
-    const PrivateOutput output(request_.service);
+    const PrivateOutput output(!request_.service);
     if (auto named = take_name(); !named) return named.error();
     if (auto made = settings(output.descriptor()); !made) return made.error();
     return run_as(*name_);
@@ -147,8 +121,12 @@ class Launch {
     const std::lock_guard lock(mutex_);
     request_.say(voice, text);
   }
+  // Of the run: in its log.
   void say_of(Voice voice, std::string_view text) {
-    say(voice, running_name_ + ": " + std::string(text));
+    if (!launcher::log_is_json()) return say(voice, running_name_ + ": " + std::string(text));
+    if (voice == Voice::Progress) return;
+    const int level = voice == Voice::Error ? 3 : voice == Voice::Warning ? 2 : 1;
+    launcher::log_from_run(running_name_, level, text);
   }
   ExitCode refused(ExitCode code, const Error& error) {
     const std::string where = error.where.empty() ? "" : error.where + ": ";
@@ -165,6 +143,8 @@ class Launch {
   ExitCode run_started(RunningTopology& running);
   void warn_of_terminal() const;
   bool write_summary(const RunningTopology& running);
+  bool write_out_summary(std::string_view text);
+  bool shows_data() const;
 
   const topology::Topology& topology_;
   const LaunchRequest& request_;
@@ -182,6 +162,8 @@ tl::expected<void, ExitCode> Launch::take_name() {
   auto name = ServiceName::take(*folder, topology_.name);
   if (!name && name.error().code == ErrorCode::AlreadyRunning && !request_.service)
     name = ServiceName::take(*folder, topology_.name + "-" + std::to_string(getpid()));
+  if (!name && name.error().code == ErrorCode::AlreadyRunning && request_.if_absent)
+    return tl::unexpected(ExitCode::NameTaken);
   if (!name)
     return refuse(name.error().code == ErrorCode::AlreadyRunning ? ExitCode::NameTaken
                                                                  : ExitCode::Unavailable,
@@ -211,6 +193,25 @@ tl::expected<void, ExitCode> Launch::settings(int standard_out) {
   return {};
 }
 
+// After everything that the outputs had for it.
+bool Launch::write_out_summary(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = write(settings_.standard_out, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) {
+      pollfd room{settings_.standard_out, POLLOUT, 0};
+      poll(&room, 1, -1);
+      continue;
+    }
+    if (put < 0) {
+      say_of(Voice::Error, std::string("the summary cannot be written: ") + strerror(errno));
+      return false;
+    }
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+  return true;
+}
+
 void Launch::warn_of_terminal() const {
   for (const topology::Input& input : topology_.inputs)
     if (input.kind == topology::Input::Kind::Stdin && !settings_.in.contains(input.name) &&
@@ -219,13 +220,26 @@ void Launch::warn_of_terminal() const {
                                       "' reads from the terminal; end it with Ctrl-D");
 }
 
+// Data on the same terminal would run into the line of progress.
+bool Launch::shows_data() const {
+  if (isatty(settings_.standard_out) != 1) return false;
+  for (const topology::Output& output : topology_.outputs) {
+    const auto redirected = settings_.out.find(output.name);
+    if (redirected == settings_.out.end() ? output.kind == topology::Output::Kind::Stdout
+                                          : redirected->second == "-")
+      return true;
+  }
+  return false;
+}
+
 bool Launch::write_summary(const RunningTopology& running) {
   if (request_.summary.empty()) return true;
+  if (request_.summary == "-") return write_out_summary(running.status_json() + "\n");
   errno = 0;
   std::ofstream file(request_.summary, std::ios::trunc);
   file << running.status_json() << '\n';
   if (file.flush()) return true;
-  say(Voice::Error, request_.summary + ": the summary cannot be written: " + strerror(errno));
+  say_of(Voice::Error, request_.summary + ": the summary cannot be written: " + strerror(errno));
   return false;
 }
 
@@ -262,7 +276,7 @@ ExitCode Launch::run_started(RunningTopology& running) {
   }
   std::atomic<bool> over{false};
   std::thread progress;
-  if (request_.progress)
+  if (request_.progress && !shows_data())
     progress = std::thread([&] {
       for (int tick = 1; !over.load(); ++tick) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -285,9 +299,21 @@ ExitCode launch(const Topology& topology, const LaunchRequest& request) {
 }
 
 Result<void> compile_handlers(const Topology& topology) {
-  auto loaded = handlers::load_handlers(launcher::handler_specs(model_of(topology)));
-  if (!loaded) return tl::unexpected(loaded.error());
-  return {};
+  const PrivateOutput output(true);
+  const auto specs = launcher::handler_specs(model_of(topology));
+  auto loaded = handlers::load_handlers(specs);
+  if (loaded) return {};
+  Error all = loaded.error();
+  if (all.code != ErrorCode::CompilationError) return tl::unexpected(all);
+  // The first that fails ends a launch; who checks wants to see what is wrong with the others too.
+  all.message.clear();
+  for (const auto& spec : specs) {
+    auto one = handlers::load_handlers({&spec, 1});
+    if (one) continue;
+    if (!all.message.empty()) all.message += "\n" + spec.kernel + ": ";
+    all.message += one.error().message;
+  }
+  return tl::unexpected(all);
 }
 
 }  // namespace ringkernel

@@ -27,6 +27,7 @@ class MessageParser {
   std::unique_ptr<RecordSplitter> make_splitter() const;
 
   const std::vector<schema::MessageTypePtr>& types() const { return types_; }
+  bool raw() const { return raw_; }
 
  private:
   struct DeadlineField {

@@ -21,7 +21,7 @@ const RunGraph::Kernel* RequestDesk::receiver(const RunGraph::Input& input,
   return found;
 }
 
-Result<void> RequestDesk::request(const RunGraph::Input& input, std::string_view line,
+Result<void> RequestDesk::request(const RunGraph::Input& input, const RequestLine& line,
                                   std::chrono::nanoseconds timeout,
                                   std::function<void(Reply)> done) {
   const bool any_replies =
@@ -29,9 +29,9 @@ Result<void> RequestDesk::request(const RunGraph::Input& input, std::string_view
                   [](const topology::Kernel& kernel) { return kernel.replies != nullptr; });
   if (!any_replies)
     return fail(ErrorCode::InvalidConfig, "no kernel of this topology replies", input.input->name);
-  std::string padded(line);
-  padded.resize(line.size() + schema::JsonReader::kPadding);
-  Record record{Record::Kind::Whole, std::string_view(padded).substr(0, line.size()), 0};
+  std::string padded(line.text);
+  padded.resize(line.text.size() + schema::JsonReader::kPadding);
+  const Record record{line.kind, std::string_view(padded).substr(0, line.text.size()), line.number};
   const RunGraph::Kernel* kernel = nullptr;
   std::vector<std::byte> payload;
   uint16_t type_id = 0;
@@ -39,6 +39,9 @@ Result<void> RequestDesk::request(const RunGraph::Input& input, std::string_view
     const std::lock_guard lock(mutex_);
     auto parser = parsers_.find(input.input);
     if (parser == parsers_.end()) parser = parsers_.try_emplace(input.input, *input.input).first;
+    if (parser->second.raw())
+      return fail(ErrorCode::InvalidConfig,
+                  "requests are lines of JSON, and this input takes structs", input.input->name);
     auto message = parser->second.parse(record, wall_us());
     if (!message) {
       input.step->refuse(record, message.error());

@@ -19,7 +19,7 @@ class RequestDesk {
       : graph_(graph), topology_(topology) {}
 
   // As ControlTarget::request().
-  Result<void> request(const RunGraph::Input& input, std::string_view line,
+  Result<void> request(const RunGraph::Input& input, const RequestLine& line,
                        std::chrono::nanoseconds timeout, std::function<void(Reply)> done);
 
  private:

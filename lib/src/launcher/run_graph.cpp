@@ -254,10 +254,10 @@ Started Builder::connect() {
         break;
     }
     if (wire.route == topology::Route::BlockField) {
-      const schema::Field* field = wire.messages.at(0)->field(wire.block_field);
-      spec.block_field = wire.block_field;
-      spec.block_field_offset = field->offset;
-      spec.block_field_size = field->type.value_size;
+      for (const auto& type : wire.messages) {
+        const schema::Field* field = type->field(wire.block_field);
+        spec.block_fields.push_back({type->fingerprint, field->offset, field->type.value_size});
+      }
     }
     if (auto edge = graph_.engine->connect(spec); !edge) return refused(edge.error());
   }
@@ -286,6 +286,7 @@ Started Builder::set_credits() {
 RunGraph::~RunGraph() {
   // Its thread wakes nodes of the engine.
   if (poller) poller->stop();
+  CrashHandler::count_by(nullptr);
   engine.reset();
 }
 
@@ -298,6 +299,7 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   auto made = runtime::Engine::create(options);
   if (!made) return refused(made.error());
   engine = std::move(*made);
+  CrashHandler::count_by(engine.get());
   engine->set_log([name](std::string_view kernel, int level, std::string_view text, double value) {
     log_from_kernel(name, kernel, level, text, value);
   });

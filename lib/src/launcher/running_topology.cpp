@@ -10,6 +10,7 @@
 #include "launcher/drain.hpp"
 #include "launcher/generated_input.hpp"
 #include "launcher/handler_specs.hpp"
+#include "launcher/log.hpp"
 #include "launcher/request_desk.hpp"
 #include "launcher/run_graph.hpp"
 #include "launcher/run_status.hpp"
@@ -93,7 +94,7 @@ struct RunningTopology::Impl {
   std::atomic<bool> hurried{false};
   std::atomic<bool> stuck{false};
 
-  tl::expected<void, StartError> check_backends() const;
+  tl::expected<void, StartError> check_environment() const;
   bool over() const;
   bool waits_for_inputs() const;
   ExitCode end();
@@ -101,7 +102,9 @@ struct RunningTopology::Impl {
   Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
 
-tl::expected<void, StartError> RunningTopology::Impl::check_backends() const {
+tl::expected<void, StartError> RunningTopology::Impl::check_environment() const {
+  if (auto log = check_log_variables(); !log)
+    return tl::unexpected(StartError{ExitCode::Usage, log.error()});
   const char* wish = std::getenv("RINGK_BACKEND");
   const std::string wanted = wish == nullptr ? "" : wish;
   if (!wanted.empty() && wanted != "auto" && wanted != "cpu" && wanted != "cuda")
@@ -127,7 +130,7 @@ RunningTopology::~RunningTopology() = default;
 
 tl::expected<void, StartError> RunningTopology::start() {
   Impl& run = *impl_;
-  if (auto checked = run.check_backends(); !checked) return checked;
+  if (auto checked = run.check_environment(); !checked) return checked;
   auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
                                             : compiled_handlers(run.topology);
   if (!modules) return tl::unexpected(not_loaded(modules.error()));
@@ -184,10 +187,16 @@ bool RunningTopology::Impl::too_many_failed(const RunTotals& totals) const {
 }
 
 ExitCode RunningTopology::Impl::end() {
-  // What ended before its inputs did has a limit; the end of the inputs has none.
-  const bool early = stop_asked.load() || graph.events.has_failed() || graph.events.was_reached();
-  std::optional<std::chrono::nanoseconds> limit;
-  if (early) limit = topology.run.on_signal_drain;
+  // What ended before its inputs did has a limit; the end of the inputs has none, until somebody
+  // asks for the end meanwhile, or an output fails.
+  const bool early = graph.events.was_reached() || stop_asked.load() || graph.events.has_failed();
+  std::optional<steady_clock::time_point> until;
+  const auto limit = [&, early] {
+    if (!until && (early || stop_asked.load() || graph.events.has_failed()))
+      until = steady_clock::now() +
+              std::chrono::duration_cast<steady_clock::duration>(topology.run.on_signal_drain);
+    return until;
+  };
   const Drain::Result drained = Drain(graph, topology, limit, hurried).run(early);
   ExitCode code = ExitCode::Ok;
   if (drained != Drain::Result::Complete) {
@@ -283,7 +292,7 @@ Result<std::unique_ptr<Feed>> RunningTopology::open_feed(const std::string& inpu
   return std::make_unique<RunFeed>(std::move(*feed), *impl_->graph.engine);
 }
 
-Result<void> RunningTopology::request(const std::string& input, std::string_view line,
+Result<void> RunningTopology::request(const std::string& input, const RequestLine& line,
                                       std::chrono::nanoseconds timeout,
                                       std::function<void(Reply)> done) {
   if (phase() != Phase::Ready) return fail(ErrorCode::Closed, "it takes nothing more", name());

@@ -93,7 +93,7 @@ class RunningTopology final : public ControlTarget {
   std::string status_json() const override;
   Result<std::unique_ptr<Feed>> open_feed(const std::string& input,
                                           std::function<void()> on_change) override;
-  Result<void> request(const std::string& input, std::string_view line,
+  Result<void> request(const std::string& input, const RequestLine& line,
                        std::chrono::nanoseconds timeout, std::function<void(Reply)> done) override;
   Idle idle() override;
   Result<void> suspend(const std::string& kernel) override;

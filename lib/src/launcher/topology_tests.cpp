@@ -12,6 +12,7 @@
 #include "launcher/crash_handler.hpp"
 #include "launcher/expectation.hpp"
 #include "launcher/handler_specs.hpp"
+#include "launcher/private_output.hpp"
 #include "launcher/running_topology.hpp"
 #include "topology/topology_impl.hpp"
 
@@ -219,7 +220,10 @@ Result<std::vector<TestOutcome>> run_tests(const Topology& topology, const TestR
                                            const std::function<void(const TestOutcome&)>& done) {
   const topology::Topology& model = model_of(topology);
   // Compiled once, for all of them.
-  auto loaded = handlers::load_handlers(launcher::handler_specs(model));
+  auto loaded = [&] {
+    const launcher::PrivateOutput output(true);
+    return handlers::load_handlers(launcher::handler_specs(model));
+  }();
   if (!loaded) return tl::unexpected(loaded.error());
   const launcher::LoadHandlers load =
       [&](const topology::Topology&) -> Result<std::vector<const HandlerModule*>> {
@@ -231,7 +235,10 @@ Result<std::vector<TestOutcome>> run_tests(const Topology& topology, const TestR
   std::vector<TestOutcome> outcomes;
   for (const topology::Test& test : model.tests) {
     if (test.name.find(request.only) == std::string::npos) continue;
-    auto outcome = TestRun(model, test, request, load).run();
+    auto outcome = [&] {
+      const launcher::PrivateOutput output(true);
+      return TestRun(model, test, request, load).run();
+    }();
     if (!outcome) return tl::unexpected(outcome.error());
     if (done) done(*outcome);
     outcomes.push_back(std::move(*outcome));

@@ -230,8 +230,11 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
           edge.keys_[t] = to->module_->keys[accept_of(*to, plan.types[t])];
           e.key = &edge.keys_[t];
         }
-        e.block_field_offset = spec.block_field_offset;
-        e.block_field_size = spec.block_field_size;
+        for (const EdgeSpec::BlockField& field : spec.block_fields) {
+          if (field.type != plan.types[t].fingerprint) continue;
+          e.block_field_offset = field.offset;
+          e.block_field_size = field.size;
+        }
         OutPort& port = parts.out_ports[plan.sender_ports[t]];
         if (plan.kind == RingKind::Mpmc) {
           uint32_t copies = port.max * (e.route == Route::All ? targets : 1);

@@ -387,6 +387,16 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   return {};
 }
 
+uint64_t Engine::under_way() const noexcept {
+  uint64_t finished = impl_->host_finished_.load();
+  for (auto& node : impl_->nodes_)
+    for (auto& parts : node->parts_) finished += load_acquire(&parts->counters->finished);
+  uint64_t created = impl_->host_created_.load();
+  for (auto& node : impl_->nodes_)
+    for (auto& parts : node->parts_) created += load_acquire(&parts->counters->created);
+  return created - std::min(created, finished);
+}
+
 bool Engine::quiescent() const {
   std::lock_guard lock(impl_->mutex_);
   uint64_t finished = impl_->host_finished_.load();

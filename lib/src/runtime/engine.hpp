@@ -68,9 +68,12 @@ struct EdgeSpec {
   std::string id;  // "from[.port]:to"
   OnFull on_full = OnFull::Wait;
   std::optional<Route> route;  // none: by key where the receiver is keyed, else round robin
-  std::string block_field;     // Route::BlockField: offset and size below
-  uint32_t block_field_offset = 0;
-  uint32_t block_field_size = 0;
+  struct BlockField {
+    uint64_t type = 0;  // fingerprint
+    uint32_t offset = 0;
+    uint32_t size = 0;
+  };
+  std::vector<BlockField> block_fields;  // Route::BlockField: one for each type that travels
 };
 
 // Counters of one edge at one moment; depth is read from the rings, not computed.
@@ -158,6 +161,9 @@ class Engine {
   // No message is under way: every created one is finished, no source kernel has more to poll.
   // Outputs may still hold unwritten bytes; that is their steps' to know.
   bool quiescent() const;
+  // How many messages are created and not finished, about. Takes no lock: for a signal handler,
+  // too. REQUIRES: no kernel is added meanwhile.
+  uint64_t under_way() const noexcept;
   // Waits until quiescent() was true, or `cancelled` says stop (asked every millisecond or so), or
   // the time is up.
   bool wait_quiescent(std::optional<std::chrono::nanoseconds> limit,

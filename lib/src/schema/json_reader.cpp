@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "schema/base64.hpp"
 #include "schema/json_codec.hpp"
@@ -193,7 +194,9 @@ struct JsonReader::Impl {
         detail += "the line is empty";
         break;
       case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-        detail += "an object or array is not closed";
+        // simdjson's word for every line that does not end in a brace or bracket that fits its
+        // first.
+        detail += "the line does not end with the end of its object";
         break;
       case simdjson::DEPTH_ERROR:
         detail += "nested too deep";
@@ -517,6 +520,7 @@ struct JsonReader::Impl {
                    bool skip_tag, std::byte* out) {
     std::memcpy(out, plan.blank.data(), plan.blank.size());
     Seen seen(plan.fields.size());
+    bool tag_seen = false;
     uint32_t next = 0;
     for (auto member : object) {
       od::field field;
@@ -529,7 +533,11 @@ struct JsonReader::Impl {
         std::string_view key;
         code = field.unescaped_key().get(key);
         if (code != simdjson::SUCCESS) return broken(code, label(path));
-        if (skip_tag && key == "type") continue;
+        if (skip_tag && key == "type") {
+          if (std::exchange(tag_seen, true))
+            return wrong("repeated_field", "field 'type' stands twice");
+          continue;
+        }
         auto found = plan.by_key.find(key);
         if (found == plan.by_key.end()) {
           std::string name(key.substr(0, 64));
@@ -545,8 +553,8 @@ struct JsonReader::Impl {
       const FieldPlan& wanted_field = plan.fields[index];
       next = index + 1;
       if (!seen.mark(index))
-        return wrong("repeated_field",
-                     "field '" + std::string(wanted_field.key) + "' stands twice");
+        return wrong("repeated_field", "field '" + (path.empty() ? "" : path + ".") +
+                                           std::string(wanted_field.key) + "' stands twice");
       od::value value = field.value();
       // The path is only spelt out where something is wrong: reading twice is for mistakes.
       if (wanted_field.value.type->kind == Type::Kind::Scalar || path_needed_) {

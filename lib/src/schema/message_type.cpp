@@ -132,8 +132,8 @@ tl::expected<Field, DeclarationError> make_field(const FieldDeclaration& declare
   };
   if (!is_identifier(declared.name))
     return wrong_name("bad-name", "'" + declared.name + "' is no C++ identifier");
-  if (is_cpp_keyword(declared.name))
-    return wrong_name("name-reserved", "'" + declared.name + "' is a C++ keyword");
+  if (is_reserved_name(declared.name))
+    return wrong_name("name-reserved", "'" + declared.name + "' is a reserved name");
   auto parsed = parse_type(declared.type, known);
   if (!parsed) {
     parsed.error().field = declared.name;
@@ -168,6 +168,15 @@ bool is_identifier(std::string_view name) {
 
 bool is_cpp_keyword(std::string_view name) {
   return std::find(kKeywords.begin(), kKeywords.end(), name) != kKeywords.end();
+}
+
+bool is_reserved_name(std::string_view name) {
+  // The latter are what generated structs are written with, and a macro in every header of C.
+  for (std::string_view taken :
+       {"State", "Context", "Params", "reply", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t",
+        "uint16_t", "uint32_t", "uint64_t", "NULL"})
+    if (name == taken) return true;
+  return is_cpp_keyword(name);
 }
 
 Result<void> parse_value(const Type& type, std::string_view text, std::byte* out) {

@@ -104,5 +104,7 @@ Result<void> parse_value(const Type& type, std::string_view text, std::byte* out
 
 bool is_identifier(std::string_view name);  // [A-Za-z_][A-Za-z0-9_]*
 bool is_cpp_keyword(std::string_view name);
+// A keyword, or a name that every handler has: State, Context, Params, reply.
+bool is_reserved_name(std::string_view name);
 
 }  // namespace ringkernel::schema

@@ -130,9 +130,9 @@ class Parser {
         at_ = start;
         return failed("bad-name", "the names of an enum are C++ identifiers");
       }
-      if (is_cpp_keyword(name)) {
+      if (is_reserved_name(name)) {
         at_ = start;
-        return failed("name-reserved", "'" + std::string(name) + "' is a C++ keyword");
+        return failed("name-reserved", "'" + std::string(name) + "' is a reserved name");
       }
       if (!seen.insert(name).second) {
         at_ = start;

@@ -170,6 +170,33 @@ void check_reach(Reader& reader) {
   }
 }
 
+// False: something there is no receiver, and who was meant is unknown.
+bool add_receivers(const Value& value, std::set<std::string>& names) {
+  if (value.is_scalar()) names.insert(value.text);
+  if (value.is_map()) {
+    const Value* to = value.find("to");
+    return to != nullptr && add_receivers(*to, names);
+  }
+  bool all = !value.is_null() && !(value.is_scalar() && value.text.empty());
+  for (const Value& item : value.items) all = add_receivers(item, names) && all;
+  return all;
+}
+
+// Beside other mistakes: the kernels that no wire names, also none of those that are wrong.
+void check_unnamed(Reader& reader) {
+  for (const Diagnostic& d : reader.diagnostics)
+    if (d.code == "unknown-receiver") return;  // it may have been meant
+  const Value* wires = reader.document.find("wires");
+  if (wires == nullptr || !wires->is_map()) return;
+  std::set<std::string> named;
+  for (const auto& [key, value] : wires->members)
+    if (!add_receivers(value, named)) return;
+  for (const Kernel& kernel : reader.topology.kernels)
+    if (!kernel.accepts.empty() && !reader.is_broken(kernel.name) && !named.contains(kernel.name))
+      reader.error(kernel.position, "no message can reach kernel '" + kernel.name + "'",
+                   "unreachable-kernel", "", "wire an input or a port to it");
+}
+
 void check_k2k(Reader& reader) {
   const Topology& topology = reader.topology;
   for (const Wire& wire : topology.wires) {
@@ -343,8 +370,11 @@ void check_graph(Reader& reader) {
   check_credits(reader);
   check_k2k(reader);
   check_ports(reader);
-  // What nothing reaches shows only where every wire could be read.
-  if (reader.broken.empty() && reader.touched.empty()) check_reach(reader);
+  // What nothing reaches shows wholly only where every wire could be read.
+  if (reader.broken.empty() && reader.touched.empty())
+    check_reach(reader);
+  else
+    check_unnamed(reader);
   if (reader.has_errors()) return;
   check_order(reader);
   if (reader.document.find("messages") != nullptr) check_unused(reader);

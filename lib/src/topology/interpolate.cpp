@@ -29,7 +29,12 @@ std::string substitute(const Value& value, std::string_view inside, const Lookup
   std::string_view rest = inside.substr(n);
   bool has_default = rest.substr(0, 2) == ":-";
   bool has_message = rest.substr(0, 2) == ":?";
-  if (name.empty() || !(rest.empty() || has_default || has_message)) {
+  bool is_name = !name.empty() && isdigit(static_cast<unsigned char>(name[0])) == 0;
+  if (rest.find("${") != std::string_view::npos) {
+    report(diagnostics, value, "'${" + name + "...': variables do not nest", "bad-variable");
+    return "";
+  }
+  if (!is_name || !(rest.empty() || has_default || has_message)) {
     report(diagnostics, value,
            "'${" + std::string(inside) +
                "}' is no variable; write ${NAME}, ${NAME:-default} or ${NAME:?message}",
@@ -41,7 +46,7 @@ std::string substitute(const Value& value, std::string_view inside, const Lookup
   if (has_default) return std::string(rest.substr(2));
   report(diagnostics, value,
          has_message
-             ? std::string(rest.substr(2))
+             ? "variable '" + name + "' is not set: " + std::string(rest.substr(2))
              : "variable '" + name + "' is not set; give it a default with ${" + name + ":-...}",
          "unset-variable");
   return "";
@@ -77,24 +82,41 @@ void interpolate_scalar(Value& value, const Lookup& variable,
   if (whole) value.style = Value::Style::Plain;
 }
 
-}  // namespace
+// The code of kernels and of their defaults is C++, which has its own use for dollars.
+bool is_code(const std::vector<std::string_view>& path) {
+  return path.size() >= 2 && path.back() == "code" &&
+         ((path.size() == 3 && path[0] == "kernels") ||
+          (path.size() == 2 && path[0] == "defaults"));
+}
 
-void interpolate(Value& value, const Lookup& variable, std::vector<Diagnostic>& diagnostics) {
+void interpolate_at(Value& value, std::vector<std::string_view>& path, const Lookup& variable,
+                    std::vector<Diagnostic>& diagnostics) {
   switch (value.kind) {
     case Value::Kind::Null:
       break;
     case Value::Kind::Scalar:
-      if (value.style != Value::Style::Literal && value.style != Value::Style::Folded)
-        interpolate_scalar(value, variable, diagnostics);
+      if (!is_code(path)) interpolate_scalar(value, variable, diagnostics);
       break;
     case Value::Kind::Sequence:
-      for (Value& item : value.items) interpolate(item, variable, diagnostics);
+      path.emplace_back("");
+      for (Value& item : value.items) interpolate_at(item, path, variable, diagnostics);
+      path.pop_back();
       break;
     case Value::Kind::Map:
-      for (auto& [key, member] : value.members)
-        if (key.text != "code") interpolate(member, variable, diagnostics);
+      for (auto& [key, member] : value.members) {
+        path.emplace_back(key.text);
+        interpolate_at(member, path, variable, diagnostics);
+        path.pop_back();
+      }
       break;
   }
+}
+
+}  // namespace
+
+void interpolate(Value& document, const Lookup& variable, std::vector<Diagnostic>& diagnostics) {
+  std::vector<std::string_view> path;
+  interpolate_at(document, path, variable, diagnostics);
 }
 
 }  // namespace ringkernel::topology

@@ -1,5 +1,5 @@
-// ${VAR}, ${VAR:-default} and ${VAR:?message} in the scalars of a document. $$ is a dollar; inline
-// code is left alone; a quoted scalar that is exactly one ${...} counts as plain.
+// ${VAR}, ${VAR:-default} and ${VAR:?message} in the scalars of a document. $$ is a dollar; the
+// code of kernels is left alone; a quoted scalar that is exactly one ${...} counts as plain.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace ringkernel::topology {
 
-void interpolate(Value& value,
+void interpolate(Value& document,
                  const std::function<std::optional<std::string>(const std::string&)>& variable,
                  std::vector<Diagnostic>& diagnostics);
 

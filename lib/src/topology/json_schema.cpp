@@ -30,12 +30,15 @@ Json either(std::vector<Json> schemas) { return {{"anyOf", std::move(schemas)}};
 Json type(const char* name) { return {{"type", name}}; }
 Json text_like(const char* pattern) { return {{"type", "string"}, {"pattern", pattern}}; }
 
+Json variable() { return text_like(kVariable); }
+
 // Keys whose values have a shape of their own.
 Json special(const KeyInfo& info) {
   const std::string key = info.key;
   Json name_or_names = either({type("string"), {{"type", "array"}, {"items", type("string")}}});
   if (info.section == Section::Top && key == "ringk") return {{"const", 1}};
-  if (info.section == Section::Top && key == "name") return text_like("^[a-z][a-z0-9_-]*$");
+  if (info.section == Section::Top && key == "name")
+    return either({text_like("^[a-z][a-z0-9_-]{0,63}$"), variable()});
   if (info.section == Section::Top && key == "messages")
     return {{"type", "object"},
             {"additionalProperties",
@@ -51,7 +54,7 @@ Json special(const KeyInfo& info) {
   if (key == "builtin") {
     Json names = Json::array();
     for (const schema::Builtin& builtin : schema::kBuiltins) names.push_back(builtin.name);
-    return {{"enum", names}};
+    return either({{{"enum", names}}, variable()});
   }
   if (key == "accepts") return name_or_names;
   if (info.section == Section::Kernel && key == "emits")
@@ -62,22 +65,26 @@ Json special(const KeyInfo& info) {
                    {{"type", "array"}, {"items", type("string")}},
                    {{"type", "object"}, {"additionalProperties", name_or_names}}});
   if (key == "params") return {{"type", "object"}, {"additionalProperties", type("string")}};
-  if (key == "constants") return {{"type", "object"}, {"additionalProperties", type("integer")}};
+  if (key == "constants")
+    return {{"type", "object"}, {"additionalProperties", either({type("integer"), variable()})}};
   if (key == "include" || key == "flags") return name_or_names;
   if (key == "deadline")
     return either({text_like("^[0-9.]+(ns|us|ms|s|m|h)$"),
+                   variable(),
                    {{"type", "object"},
                     {"required", {"field"}},
                     {"properties", {{"field", type("string")}}},
                     {"additionalProperties", false}}});
   if (key == "route")
     return either({{{"enum", {"key", "round_robin", "all"}}},
+                   variable(),
                    {{"type", "object"},
                     {"required", {"block"}},
                     {"properties", {{"block", type("string")}}},
                     {"additionalProperties", false}}});
-  if (key == "until") return either({{{"enum", {"inputs_end", "forever"}}}, reference("until")});
-  if (key == "max_failed") return either({type("integer"), text_like("^[0-9.]+%?$")});
+  if (key == "until")
+    return either({{{"enum", {"inputs_end", "forever"}}}, variable(), reference("until")});
+  if (key == "max_failed") return either({type("integer"), text_like("^[0-9.]+%?$"), variable()});
   if (key == "to") return name_or_names;
   if (key == "device") return either({type("string"), type("integer")});
   if (key == "expect") {
@@ -94,15 +101,15 @@ Json shape_of(const KeyInfo& info) {
     case Shape::Text:
       return type("string");
     case Shape::Integer:
-      return either({type("integer"), text_like(kVariable)});
+      return either({type("integer"), variable()});
     case Shape::Number:
-      return either({type("number"), text_like(kVariable)});
+      return either({type("number"), variable()});
     case Shape::Boolean:
-      return either({type("boolean"), text_like(kVariable)});
+      return either({type("boolean"), variable()});
     case Shape::Time:
-      return either({text_like("^[0-9.]+(ns|us|ms|s|m|h)$"), text_like(kVariable)});
+      return either({text_like("^[0-9.]+(ns|us|ms|s|m|h)$"), variable()});
     case Shape::Size:
-      return either({type("integer"), text_like("^[0-9]+(B|KiB|MiB|GiB)?$")});
+      return either({type("integer"), text_like("^[0-9]+(B|KiB|MiB|GiB)?$"), variable()});
     case Shape::Enum: {
       Json values = Json::array();
       std::string_view rest = info.values;
@@ -111,7 +118,7 @@ Json shape_of(const KeyInfo& info) {
         values.push_back(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
       }
-      return either({{{"enum", values}}, text_like(kVariable)});
+      return either({{{"enum", values}}, variable()});
     }
     case Shape::List: {
       Json list = type("array");

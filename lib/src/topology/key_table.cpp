@@ -136,14 +136,13 @@ const KeyInfo* find_key(Section section, std::string_view key) {
 }
 
 bool is_later(Section section, std::string_view key) {
-  constexpr std::string_view kTop[] = {"journal", "checkpoint", "observe", "cluster", "node"};
-  constexpr std::string_view kKernel[] = {"checkpoint", "restart", "buffers", "node"};
-  auto in = [&](auto& list) {
-    for (std::string_view later : list)
-      if (later == key) return true;
+  if (section != Section::Top && section != Section::Kernel && section != Section::Input &&
+      section != Section::Output && section != Section::Run)
     return false;
-  };
-  return (section == Section::Top && in(kTop)) || (section == Section::Kernel && in(kKernel));
+  for (std::string_view later :
+       {"journal", "checkpoint", "restart", "observe", "buffers", "cluster", "node"})
+    if (key == later) return true;
+  return false;
 }
 
 }  // namespace ringkernel::topology

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 #include <tuple>
 
 #include "topology/interpolate.hpp"
@@ -102,14 +103,33 @@ void sort(std::vector<Diagnostic>& diagnostics, const std::vector<SourceText>& s
                    [&](const Diagnostic& a, const Diagnostic& b) { return order(a) < order(b); });
 }
 
+// What is wrong with the value of a variable that could not be substituted is no second mistake.
+void drop_echoes(std::vector<Diagnostic>& diagnostics) {
+  auto unset = [](const Diagnostic& d) {
+    return d.code == "unset-variable" || d.code == "bad-variable";
+  };
+  std::set<std::tuple<std::string, uint32_t, uint32_t>> places;
+  auto place = [](const Diagnostic& d) {
+    return std::tuple(d.position.file, d.position.line, d.position.column);
+  };
+  for (const Diagnostic& d : diagnostics)
+    if (unset(d)) places.insert(place(d));
+  std::erase_if(diagnostics,
+                [&](const Diagnostic& d) { return !unset(d) && places.contains(place(d)); });
+}
+
 LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
                     const LoadOptions& options) {
   LoadResult result;
   result.sources = std::move(sources);
   std::vector<Diagnostic>& diagnostics = result.diagnostics;
   Value document;
+  bool parsed = true;
   for (size_t i = 0; i < result.sources.size(); ++i) {
+    const size_t before = diagnostics.size();
     Value value = parse_yaml(result.sources[i].text, result.sources[i].file, diagnostics);
+    // Where one of them cannot be parsed, what the rest would say is guesswork.
+    if (value.is_null() && diagnostics.size() > before) parsed = false;
     if (i == 0)
       document = std::move(value);
     else if (value.is_map())
@@ -117,14 +137,9 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
     else if (!any_error(diagnostics))
       report(diagnostics, result.sources[i].file, "an overlay is a map");
   }
-  // Where one of them cannot be parsed, what the rest would say is guesswork.
-  bool parsed = document.is_map() &&
-                std::none_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) {
-                  return d.code == "yaml-syntax" || d.code == "quote-type";
-                });
   if (document.kind != Value::Kind::Map && diagnostics.empty())
     report(diagnostics, result.sources[0].file, "a topology is a map");
-  if (parsed) {
+  if (parsed && document.is_map()) {
     interpolate(document, options.variable ? options.variable : from_environment, diagnostics);
     for (const auto& [path, text] : options.sets) set_path(document, path, text, diagnostics);
     Topology topology;
@@ -140,6 +155,7 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
     read_wires(reader);
     read_run(reader);
     check_graph(reader);
+    check_ends(reader);
     read_values(reader);
     read_tests(reader);
     if (!any_error(diagnostics)) {
@@ -147,6 +163,7 @@ LoadResult read_all(std::vector<SourceText> sources, const std::string& folder,
       result.topology = std::move(topology);
     }
   }
+  drop_echoes(diagnostics);
   sort(diagnostics, result.sources);
   return result;
 }

@@ -1,5 +1,7 @@
 #include "topology/merge.hpp"
 
+#include <algorithm>
+
 #include "topology/suggest.hpp"
 
 namespace ringkernel::topology {
@@ -13,8 +15,11 @@ std::string with_value(const std::string& declaration, const std::string& value)
   return type + " = " + value;
 }
 
+// kernels.NAME.params.P, defaults.params.P, and params.P within one kernel.
 bool is_param(const std::vector<std::string>& path) {
-  return path.size() == 4 && path[0] == "kernels" && path[2] == "params";
+  if (path.size() < 2 || path[path.size() - 2] != "params") return false;
+  return path.size() == 2 || (path.size() == 3 && path[0] == "defaults") ||
+         (path.size() == 4 && path[0] == "kernels");
 }
 
 void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path) {
@@ -30,7 +35,7 @@ void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path)
     }
     return;
   }
-  // Overlays give a param's value; its type stays.
+  // What is merged over a param gives its value; its type stays.
   if (is_param(path) && base.is_scalar() && overlay.is_scalar() &&
       overlay.text.find('=') == std::string::npos) {
     base.text = with_value(base.text, overlay.text);
@@ -47,13 +52,9 @@ void merge(Value& base, const Value& overlay) {
   merge_at(base, overlay, path);
 }
 
-void set_path(Value& document, const std::string& path, const std::string& text,
-              std::vector<Diagnostic>& diagnostics) {
-  Position place{"--set " + path + "=" + text, 0, 0, 1};
-  auto report = [&](std::string message, std::string suggestion) {
-    diagnostics.push_back(
-        {Severity::Error, place, std::move(message), "bad-set", std::move(suggestion), ""});
-  };
+namespace {
+
+std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> steps;
   size_t start = 0;
   while (start <= path.size()) {
@@ -61,8 +62,48 @@ void set_path(Value& document, const std::string& path, const std::string& text,
     steps.push_back(path.substr(start, end - start));
     start = end + 1;
   }
+  return steps;
+}
+
+// A wire's "score.alert" is one key: joins it again.
+void join_wire(const Value& document, std::vector<std::string>& steps) {
+  if (steps.size() < 3 || steps[0] != "wires") return;
+  const Value* wires = document.find("wires");
+  if (wires != nullptr && wires->find(steps[1]) != nullptr) return;
+  steps[1] += "." + steps[2];
+  steps.erase(steps.begin() + 2);
+}
+
+// The declaration of a param that a kernel has from the defaults.
+const Value* default_param(const Value& document, const std::vector<std::string>& steps) {
+  if (!is_param(steps) || steps[0] != "kernels") return nullptr;
+  const Value* kernels = document.find("kernels");
+  const Value* defaults = document.find("defaults");
+  const Value* params = defaults == nullptr ? nullptr : defaults->find("params");
+  if (kernels == nullptr || kernels->find(steps[1]) == nullptr || params == nullptr) return nullptr;
+  const Value* param = params->find(steps[3]);
+  return param != nullptr && param->is_scalar() ? param : nullptr;
+}
+
+}  // namespace
+
+void set_path(Value& document, const std::string& path, const std::string& text,
+              std::vector<Diagnostic>& diagnostics) {
+  Position place{"--set " + path + "=" + text, 0, 0, 1};
+  auto report = [&](std::string message, std::string suggestion) {
+    diagnostics.push_back(
+        {Severity::Error, place, std::move(message), "bad-set", std::move(suggestion), ""});
+  };
+  std::vector<std::string> steps = split_path(path);
+  join_wire(document, steps);
+  Value scalar;
+  scalar.kind = Value::Kind::Scalar;
+  scalar.text = text;
+  scalar.position = place;
+  const Value* inherited = default_param(document, steps);
+  if (inherited != nullptr) scalar.text = with_value(inherited->text, text);
   Value* at = &document;
-  bool may_create = false;
+  bool may_create = inherited != nullptr;
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::string& step = steps[i];
     if (step.empty()) return report("the path has an empty step", "");
@@ -85,14 +126,7 @@ void set_path(Value& document, const std::string& path, const std::string& text,
     }
     at = next;
   }
-  if (is_param(steps) && at->is_scalar()) {
-    at->text = with_value(at->text, text);
-    return;
-  }
-  Value scalar;
-  scalar.kind = Value::Kind::Scalar;
-  scalar.text = text;
-  scalar.position = place;
+  if (is_param(steps) && at->is_scalar()) scalar.text = with_value(at->text, text);
   *at = scalar;
 }
 

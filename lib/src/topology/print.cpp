@@ -1,11 +1,14 @@
 #include "topology/print.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
 
 #include "ringkernel/device/header.hpp"
+#include "ringkernel/device/ring.hpp"
 #include "schema/base64.hpp"
 #include "topology/value.hpp"
 
@@ -149,19 +152,45 @@ void Printer::message(const schema::MessageType& type) {
   }
 }
 
-// Bytes of the rings into a kernel.
-uint64_t ring_memory(const Topology& topology, const Kernel& kernel) {
-  uint64_t bytes = 0;
-  for (const Wire& wire : topology.wires) {
-    if (wire.to != kernel.name) continue;
-    const Kernel* from = topology.kernel(wire.from);
-    uint64_t senders = from == nullptr ? 1 : from->launch.grid_size;
-    uint32_t payload = 1;
-    for (const auto& type : wire.messages) payload = std::max(payload, type->size);
-    bytes += senders * kernel.launch.grid_size * kernel.launch.input_queue_capacity *
-             slot_stride(payload);
-  }
-  return bytes;
+uint32_t blocks_of(const Kernel* kernel) {
+  // On the CPU a grid runs as one block.
+  return kernel == nullptr || kernel->granularity == Granularity::Grid ? 1
+                                                                       : kernel->launch.grid_size;
+}
+
+bool strategy_is(const Kernel* kernel, SchedulerStrategy strategy) {
+  return kernel != nullptr && kernel->launch.scheduler &&
+         kernel->launch.scheduler->strategy == strategy;
+}
+
+// The bytes of an edge's rings, as the engine makes them.
+uint64_t ring_memory(const Topology& topology, const Wire& wire) {
+  const Kernel* from = topology.kernel(wire.from);
+  const Kernel* to = topology.kernel(wire.to);
+  uint64_t capacity = to != nullptr     ? to->launch.input_queue_capacity
+                      : from != nullptr ? from->launch.output_queue_capacity
+                                        : LaunchOptions{}.input_queue_capacity;
+  // A waiting sender makes room for all that a message may emit.
+  if (from != nullptr && wire.on_full == OnFull::Wait)
+    for (const Port& port : from->emits)
+      if (port.name == wire.port) capacity = std::bit_ceil(std::max<uint64_t>(capacity, port.max));
+  const uint64_t senders = blocks_of(from);
+  const uint64_t receivers = blocks_of(to);
+  const bool inbox = receivers > 1 && strategy_is(to, SchedulerStrategy::RoundRobin);
+  const bool stealing = receivers > 1 && strategy_is(to, SchedulerStrategy::WorkStealing);
+  const bool one_for_all = inbox || stealing || wire.on_full == OnFull::DropOldest;
+  uint64_t rings = inbox ? 1 : one_for_all ? receivers : receivers * senders;
+  if (strategy_is(to, SchedulerStrategy::Priority)) rings *= to->launch.scheduler->levels;
+  uint32_t payload = 1;
+  for (const auto& type : wire.messages) payload = std::max(payload, type->size);
+  return rings * ring_bytes(static_cast<uint32_t>(capacity), slot_stride(payload));
+}
+
+std::string capacity_note(uint64_t written, uint64_t capacity, uint64_t bytes, const char* where) {
+  std::string note;
+  if (written != 0 && written != capacity)
+    note = "rounded up from " + std::to_string(written) + "; ";
+  return note + std::to_string(bytes) + " bytes in all rings " + where;
 }
 
 void Printer::launch(const Topology& topology, const Kernel& kernel) {
@@ -169,11 +198,18 @@ void Printer::launch(const Topology& topology, const Kernel& kernel) {
   line(2, "launch:");
   key(3, "mode", std::string(to_string(o.mode)));
   key(3, "grid_size", std::to_string(o.grid_size));
-  key(3, "block_size", std::to_string(o.block_size),
-      kernel.granularity == Granularity::Serial ? "on the CPU: acts with --threads only" : "");
+  key(3, "block_size", std::to_string(o.block_size), "on the CPU: acts with --threads only");
+  uint64_t in = 0;
+  uint64_t out = 0;
+  for (const Wire& wire : topology.wires) {
+    if (wire.to == kernel.name) in += ring_memory(topology, wire);
+    if (wire.from == kernel.name && topology.output(wire.to) != nullptr)
+      out += ring_memory(topology, wire);
+  }
   key(3, "input_queue_capacity", std::to_string(o.input_queue_capacity),
-      std::to_string(ring_memory(topology, kernel)) + " bytes in all rings into it");
-  key(3, "output_queue_capacity", std::to_string(o.output_queue_capacity));
+      capacity_note(kernel.input_capacity_written, o.input_queue_capacity, in, "into it"));
+  key(3, "output_queue_capacity", std::to_string(o.output_queue_capacity),
+      capacity_note(kernel.output_capacity_written, o.output_queue_capacity, out, "to outputs"));
   key(3, "shared_memory_size", std::to_string(o.shared_memory_size));
   key(3, "auto_activate", yes_no(o.auto_activate));
   key(3, "cooperative", yes_no(o.cooperative));
@@ -183,11 +219,13 @@ void Printer::launch(const Topology& topology, const Kernel& kernel) {
   const SchedulerConfig& s = *o.scheduler;
   line(3, "scheduler:");
   key(4, "strategy", std::string(to_string(s.strategy)));
+  // The others have no effect.
+  if (s.strategy == SchedulerStrategy::Priority) key(4, "levels", std::to_string(s.levels));
+  if (s.strategy != SchedulerStrategy::WorkStealing) return;
   key(4, "steal_threshold", std::to_string(s.steal_threshold));
   key(4, "share_threshold", std::to_string(s.share_threshold));
   key(4, "max_steal_batch", std::to_string(s.max_steal_batch));
   key(4, "steal_neighborhood", std::to_string(s.steal_neighborhood));
-  key(4, "levels", std::to_string(s.levels));
 }
 
 template <class List, class Text>

@@ -60,18 +60,7 @@ void read_deadline(Reader& reader, const Value& value, Input& input) {
     return;
   }
   input.deadline_field = field->text;
-  if (input.message == nullptr) return;
-  const schema::Field* found = input.message->field(field->text);
-  std::vector<std::string> names;
-  for (const auto& f : input.message->fields) names.push_back(f.name);
-  if (found == nullptr)
-    reader.error(field->position, "'" + field->text + "' is no field of " + input.message->name,
-                 "unknown-field", did_you_mean(field->text, names));
-  else if (found->type.kind != schema::Type::Kind::Scalar ||
-           (found->type.scalar != schema::Scalar::U64 && found->type.scalar != schema::Scalar::I64))
-    reader.error(field->position,
-                 "field '" + field->text + "' holds a deadline and must be u64 or i64",
-                 "bad-deadline-type");
+  if (input.message != nullptr) reader.check_deadline(*field, *input.message);
 }
 
 void read_input(Reader& reader, const Value::Key& key, const Value& value) {
@@ -105,6 +94,19 @@ void read_input(Reader& reader, const Value::Key& key, const Value& value) {
 }
 
 }  // namespace
+
+void Reader::check_deadline(const Value& field, const schema::MessageType& type) {
+  std::vector<std::string> names;
+  for (const auto& f : type.fields) names.push_back(f.name);
+  const schema::Field* found = type.field(field.text);
+  if (found == nullptr)
+    error(field.position, "'" + field.text + "' is no field of " + type.name, "unknown-field",
+          did_you_mean(field.text, names));
+  else if (found->type.kind != schema::Type::Kind::Scalar ||
+           (found->type.scalar != schema::Scalar::U64 && found->type.scalar != schema::Scalar::I64))
+    error(field.position, "field '" + field.text + "' holds a deadline and must be u64 or i64",
+          "bad-deadline-type");
+}
 
 void read_inputs(Reader& reader) {
   const Value* inputs = reader.document.find("inputs");

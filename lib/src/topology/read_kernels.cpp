@@ -93,8 +93,7 @@ void read_ports(Reader& reader, const Value& value, Kernel& kernel) {
     Port port;
     port.name = key.text;
     port.position = key.position;
-    if (!schema::is_identifier(key.text) || schema::is_cpp_keyword(key.text) ||
-        key.text == "reply") {
+    if (!schema::is_identifier(key.text) || schema::is_reserved_name(key.text)) {
       reader.error(key.position, "'" + key.text + "' cannot name a port: it becomes a C++ name",
                    schema::is_identifier(key.text) ? "name-reserved" : "bad-name");
       continue;
@@ -156,6 +155,22 @@ std::vector<std::string> key_fields(Reader& reader, const Value& value,
   return fields;
 }
 
+void check_key_types(Reader& reader, const Value& key, const Kernel& kernel) {
+  auto shape = [](const Key& k) {
+    std::string text;
+    for (const std::string& name : k.fields)
+      text += schema::to_string(k.message->field(name)->type) + ",";
+    return text;
+  };
+  for (size_t i = 1; i < kernel.keys.size(); ++i)
+    if (shape(kernel.keys[i]) != shape(kernel.keys[0]))
+      reader.error(key.position,
+                   "the keys of " + kernel.keys[0].message->name + " and " +
+                       kernel.keys[i].message->name +
+                       " are of different types, so they can never be equal",
+                   "key-mismatch");
+}
+
 void read_key(Reader& reader, const Value& value, Kernel& kernel) {
   if (auto capacity = reader.integer(value, "key_capacity", 1, uint64_t{1} << 28))
     kernel.key_capacity = static_cast<uint32_t>(*capacity);
@@ -175,10 +190,10 @@ void read_key(Reader& reader, const Value& value, Kernel& kernel) {
       auto fields = key_fields(reader, *key, *type);
       if (!fields.empty()) kernel.keys.push_back({type, std::move(fields)});
     }
-    if (found == 0 && !kernel.accepts.empty())
+    if (found == 0 && !reader.is_broken(kernel.name))
       reader.error(key->position, "no message that '" + kernel.name + "' accepts has this key",
                    "unknown-key-field");
-    return;
+    return check_key_types(reader, *key, kernel);
   }
   for (const auto& [name, fields_value] : key->members) {
     Value text;
@@ -195,20 +210,7 @@ void read_key(Reader& reader, const Value& value, Kernel& kernel) {
     auto fields = key_fields(reader, fields_value, *type);
     if (!fields.empty()) kernel.keys.push_back({type, std::move(fields)});
   }
-  for (size_t i = 1; i < kernel.keys.size(); ++i) {
-    auto shape = [](const Key& k) {
-      std::string text;
-      for (const std::string& name : k.fields)
-        text += schema::to_string(k.message->field(name)->type) + ",";
-      return text;
-    };
-    if (shape(kernel.keys[i]) != shape(kernel.keys[0]))
-      reader.error(key->position,
-                   "the keys of " + kernel.keys[0].message->name + " and " +
-                       kernel.keys[i].message->name +
-                       " are of different types, so they can never be equal",
-                   "key-mismatch");
-  }
+  check_key_types(reader, *key, kernel);
 }
 
 void read_scheduler(Reader& reader, const Value& launch, Kernel& kernel) {
@@ -249,10 +251,14 @@ void read_launch(Reader& reader, const Value& value, Kernel& kernel) {
     o.grid_size = static_cast<uint32_t>(*n);
   if (auto n = reader.integer(*launch, "block_size", 1, 1024))
     o.block_size = static_cast<uint32_t>(*n);
-  if (auto n = reader.integer(*launch, "input_queue_capacity", 1, 1 << 24))
+  if (auto n = reader.integer(*launch, "input_queue_capacity", 1, 1 << 24)) {
+    kernel.input_capacity_written = *n;
     o.input_queue_capacity = power_of_two(*n);
-  if (auto n = reader.integer(*launch, "output_queue_capacity", 1, 1 << 24))
+  }
+  if (auto n = reader.integer(*launch, "output_queue_capacity", 1, 1 << 24)) {
+    kernel.output_capacity_written = *n;
     o.output_queue_capacity = power_of_two(*n);
+  }
   if (auto n = reader.size(*launch, "shared_memory_size")) o.shared_memory_size = *n;
   if (auto b = reader.boolean(*launch, "auto_activate")) o.auto_activate = *b;
   if (auto b = reader.boolean(*launch, "cooperative")) o.cooperative = *b;
@@ -278,7 +284,8 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
       Position place = field.error().offset > 0 || field.error().code == "unknown-type"
                            ? declaration.position
                            : key.position;
-      place.column += static_cast<uint32_t>(field.error().offset);
+      const bool quoted = declaration.style == Value::Style::Quoted && field.error().offset > 0;
+      place.column += static_cast<uint32_t>(field.error().offset) + (quoted ? 1 : 0);
       place.length = 1;
       reader.error(place, field.error().message, field.error().code, field.error().suggestion);
     }
@@ -291,9 +298,9 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
     Constant constant{key.text, 0};
     const char* end = number.text.data() + number.text.size();
     auto [at, code] = std::from_chars(number.text.data(), end, constant.value);
-    if (!schema::is_identifier(key.text) || schema::is_cpp_keyword(key.text))
+    if (!schema::is_identifier(key.text) || schema::is_reserved_name(key.text))
       reader.error(key.position, "'" + key.text + "' cannot name a constant: it becomes a C++ name",
-                   "bad-name");
+                   schema::is_identifier(key.text) ? "name-reserved" : "bad-name");
     else if (!number.is_scalar() || code != std::errc() || at != end)
       reader.error(number.position, "a constant is an integer", "wrong-type");
     else
@@ -309,6 +316,8 @@ void read_build(Reader& reader, const Value& value, Kernel& kernel) {
   auto list = [&](const char* key, auto&& use) {
     const Value* items = build->find(key);
     if (items == nullptr) return;
+    if (items->is_map())
+      reader.error(items->position, "'" + std::string(key) + "' is a list", "wrong-type");
     if (items->is_scalar()) use(*items);
     for (const Value& item : items->items) use(item);
   };
@@ -319,21 +328,52 @@ void read_build(Reader& reader, const Value& value, Kernel& kernel) {
     kernel.build.fast_math = *math == 1;
 }
 
-void check_builtin(Reader& reader, const Kernel& kernel) {
-  if (kernel.handler.kind != Handler::Kind::Builtin) return;
-  if (kernel.handler.builtin == "echo" && (kernel.accepts.size() != 1 || kernel.emits.size() != 1 ||
-                                           kernel.accepts[0] != kernel.emits[0].message ||
-                                           (kernel.replies && kernel.replies != kernel.accepts[0])))
-    reader.error(kernel.handler.position, "echo accepts one message and emits it on one port",
-                 "builtin-shape");
-  if (kernel.handler.builtin == "discard" && (!kernel.emits.empty() || kernel.replies))
-    reader.error(kernel.handler.position, "discard emits nothing and replies to nobody",
-                 "builtin-shape");
-  if (kernel.handler.builtin == "discard" && kernel.accepts.empty())
-    reader.error(kernel.handler.position, "discard needs messages to accept", "builtin-shape");
+// A number, any, or the name that the driver gives the device.
+void read_device(Reader& reader, const Value& value, Kernel& kernel) {
+  auto device = reader.text(value, "device");
+  if (!device) return;
+  auto only = [&](size_t from, std::string_view characters) {
+    return device->size() > from && device->find_first_not_of(characters, from) == device->npos;
+  };
+  bool prefix = device->rfind("GPU-", 0) == 0 || device->rfind("MIG-", 0) == 0;
+  constexpr std::string_view kHex = "0123456789abcdefABCDEF-";
+  if (*device != "any" && !only(0, "0123456789") && !(prefix && only(4, kHex)) &&
+      !(device->size() == 36 && only(0, kHex)))
+    reader.error(value.find("device")->position,
+                 "a device is an index, any, or a UUID such as GPU-8a6d...", "bad-value",
+                 did_you_mean(*device, {"any"}));
+  kernel.device = *device;
 }
 
-void read_kernel(Reader& reader, const Value::Key& key, const Value& value) {
+void read_backend(Reader& reader, const Value& value, Kernel& kernel) {
+  auto backend = reader.choice(value, Section::Kernel, "backend");
+  if (!backend) return;
+  constexpr Backend kBackends[] = {Backend::Auto, Backend::Cpu, Backend::Cuda, Backend::Metal,
+                                   Backend::Wgpu};
+  kernel.backend = kBackends[*backend];
+  const Value& written = *value.find("backend");
+  if (*backend >= 3)
+    reader.error(written.position,
+                 "backend '" + written.text + "' is a reserved name and not available",
+                 "not-available", "", "use auto, cpu or cuda");
+}
+
+// `granularity` and the LaunchOptions' `cooperative` are two ways to say grid.
+void read_granularity(Reader& reader, const Value& value, Kernel& kernel) {
+  auto granularity = reader.choice(value, Section::Kernel, "granularity");
+  if (granularity) kernel.granularity = static_cast<Granularity>(*granularity);
+  const Value* launch = value.find("launch");
+  const Value* cooperative = launch == nullptr ? nullptr : launch->find("cooperative");
+  if (cooperative == nullptr) return;
+  if (granularity && kernel.launch.cooperative != (kernel.granularity == Granularity::Grid))
+    reader.error(cooperative->position,
+                 "'cooperative' means granularity grid, and granularity is " +
+                     value.find("granularity")->text,
+                 "two-granularities", "leave one of them out");
+  if (kernel.launch.cooperative) kernel.granularity = Granularity::Grid;
+}
+
+void read_kernel(Reader& reader, const Value::Key& key, const Value& value, const Value& own) {
   Kernel kernel;
   kernel.name = key.text;
   kernel.position = key.position;
@@ -350,37 +390,16 @@ void read_kernel(Reader& reader, const Value::Key& key, const Value& value) {
   if (const Value* replies = value.find("replies")) kernel.replies = reader.message(*replies);
   if (reader.diagnostics.size() != before_ports) reader.broken.push_back(kernel.name);
   read_key(reader, value, kernel);
-  if (auto g = reader.choice(value, Section::Kernel, "granularity"))
-    kernel.granularity = static_cast<Granularity>(*g);
-  if (auto b = reader.choice(value, Section::Kernel, "backend")) {
-    constexpr Backend kBackends[] = {Backend::Auto, Backend::Cpu, Backend::Cuda, Backend::Metal,
-                                     Backend::Wgpu};
-    kernel.backend = kBackends[*b];
-    if (*b >= 3)
-      reader.error(
-          value.find("backend")->position,
-          "backend '" + value.find("backend")->text + "' is a reserved name and not available",
-          "not-available", "", "use auto, cpu or cuda");
-  }
-  kernel.device = reader.text(value, "device").value_or("");
+  read_backend(reader, value, kernel);
+  read_device(reader, value, kernel);
   read_launch(reader, value, kernel);
-  if (kernel.launch.cooperative) kernel.granularity = Granularity::Grid;
+  read_granularity(reader, value, kernel);
   read_params(reader, value, kernel);
   read_build(reader, value, kernel);
   if (reader.diagnostics.size() == before && !reader.is_broken(kernel.name)) {
-    check_builtin(reader, kernel);
     // A single-block kernel is its own grid.
     if (kernel.granularity == Granularity::Grid) kernel.launch.cooperative = true;
-    if (kernel.backend == Backend::Cpu)
-      for (const char* option : {"device"})
-        if (const Value* written = value.find(option))
-          reader.warning(written->position,
-                         "'" + std::string(option) + "' has no effect on the CPU", "no-effect");
-    const Value* launch = value.find("launch");
-    const Value* block_size = launch == nullptr ? nullptr : launch->find("block_size");
-    if (kernel.backend == Backend::Cpu && block_size != nullptr &&
-        kernel.granularity != Granularity::Block)
-      reader.warning(block_size->position, "'block_size' has no effect on the CPU", "no-effect");
+    check_kernel(reader, value, own, kernel);
   }
   reader.topology.kernels.push_back(std::move(kernel));
 }
@@ -399,8 +418,8 @@ void read_kernels(Reader& reader) {
   }
   for (const auto& [key, value] : kernels->members) {
     if (!reader.check_name(key, "a kernel")) continue;
-    if (defaults == nullptr || !value.is_map()) {
-      read_kernel(reader, key, value);
+    if (defaults == nullptr || !(value.is_map() || value.is_null())) {
+      read_kernel(reader, key, value, value);
       continue;
     }
     Value merged = *defaults;
@@ -410,14 +429,14 @@ void read_kernels(Reader& reader) {
         std::erase_if(merged.members, [](const auto& m) {
           return m.key.text == "source" || m.key.text == "code" || m.key.text == "builtin";
         });
-    merge(merged, value);
+    if (value.is_map()) merge(merged, value);
     merged.position = value.position;
     // What is wrong in the defaults is said once, there.
     std::erase_if(merged.members,
                   [](const auto& m) { return find_key(Section::Kernel, m.key.text) == nullptr; });
     for (const auto& member : value.members)
       if (find_key(Section::Kernel, member.key.text) == nullptr) merged.members.push_back(member);
-    read_kernel(reader, key, merged);
+    read_kernel(reader, key, merged, value);
   }
 }
 

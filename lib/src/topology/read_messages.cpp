@@ -11,13 +11,17 @@ struct Declared {
   std::vector<schema::FieldDeclaration> fields;
   std::vector<Position> places;  // of each field's type
   std::vector<Position> names;   // of each field's name
+  std::vector<bool> quoted;      // whether the type stands in quotes
 };
 
 std::optional<Declared> declare(Reader& reader, const Value::Key& name, const Value& fields) {
-  static const std::vector<std::string> reserved = {"State", "Context", "Params", "Handler",
-                                                    "Key",   "port",    "String", "Optional",
-                                                    "Array", "Bytes"};
-  if (!schema::is_identifier(name.text) || schema::is_cpp_keyword(name.text) ||
+  // What a handler sees under these names, and the types of fields.
+  static const std::vector<std::string> reserved = {
+      "Handler", "Key",      "port",    "String",  "Optional",   "Array",
+      "Bytes",   "string",   "bytes",   "std",     "main",       "ringkernel",
+      "size_t",  "on_start", "on_stop", "on_poll", "on_message", "rk_handler"};
+  if (!schema::is_identifier(name.text) || schema::is_reserved_name(name.text) ||
+      schema::scalar_from_string(name.text) ||
       std::find(reserved.begin(), reserved.end(), name.text) != reserved.end()) {
     reader.error(name.position,
                  "'" + name.text + "' cannot name a message: it becomes a C++ struct",
@@ -29,15 +33,15 @@ std::optional<Declared> declare(Reader& reader, const Value::Key& name, const Va
                  "wrong-type");
     return std::nullopt;
   }
-  Declared declared{name, {}, {}, {}};
+  Declared declared{name, {}, {}, {}, {}};
   for (const auto& [key, value] : fields.members) {
     schema::FieldDeclaration field{key.text, "", ""};
-    Position place = value.position;
+    const Value* written = &value;
     if (value.is_map()) {
       if (!reader.check_keys(value, Section::Field, "field '" + key.text + "'")) continue;
       field.type = reader.text(value, "type").value_or("");
       field.json_name = reader.text(value, "json").value_or("");
-      if (const Value* type = value.find("type")) place = type->position;
+      if (const Value* type = value.find("type")) written = type;
     } else if (value.is_scalar()) {
       field.type = value.text;
     } else {
@@ -45,7 +49,8 @@ std::optional<Declared> declare(Reader& reader, const Value::Key& name, const Va
       continue;
     }
     declared.fields.push_back(std::move(field));
-    declared.places.push_back(place);
+    declared.places.push_back(written->position);
+    declared.quoted.push_back(written->style == Value::Style::Quoted);
     declared.names.push_back(key.position);
   }
   return declared;
@@ -96,9 +101,9 @@ void read_messages(Reader& reader) {
             bool about_name =
                 e.code == "bad-name" || e.code == "name-reserved" || e.code == "duplicate-name";
             place = about_name && e.offset == 0 ? it->names[i] : it->places[i];
-            place.column += static_cast<uint32_t>(e.offset);
-            place.length =
-                place.length > e.offset ? place.length - static_cast<uint32_t>(e.offset) : 1;
+            size_t offset = e.offset + (e.offset > 0 && it->quoted[i] ? 1 : 0);
+            place.column += static_cast<uint32_t>(offset);
+            place.length = place.length > offset ? place.length - static_cast<uint32_t>(offset) : 1;
           }
           bool nested = e.code == "unknown-type" &&
                         std::any_of(failed.begin(), failed.end(), [&](const std::string& f) {

@@ -100,8 +100,8 @@ std::optional<Duration> Reader::as_duration(const Value& value) {
                        : unit == "m"  ? 60e9
                        : unit == "h"  ? 3600e9
                                       : 0;
-  if (!value.is_scalar() || code != std::errc() || nanoseconds == 0 || number < 0 ||
-      number * nanoseconds > 9e18) {
+  if (!value.is_scalar() || code != std::errc() || nanoseconds == 0 ||
+      !(number >= 0 && number * nanoseconds <= 9e18)) {
     error(value.position, "expected a duration, such as 250ms, 5s or 2m", "bad-duration");
     return std::nullopt;
   }

@@ -64,6 +64,9 @@ class Reader {
   bool is_touched(const std::string& name) const;
   bool has_errors() const;
 
+  // A field that an input takes deadlines from.
+  void check_deadline(const Value& field, const schema::MessageType& type);
+
   // A JSON object for one of `types` (by "type" where there are several and `tagged`), reported
   // where it does not fit.
   bool check_object(const Value& value, const std::vector<schema::MessageTypePtr>& types,
@@ -72,13 +75,16 @@ class Reader {
 
 void read_messages(Reader& reader);
 void read_kernels(Reader& reader);
+// `value` has the defaults merged in; `own` is what the kernel says itself.
+void check_kernel(Reader& reader, const Value& value, const Value& own, const Kernel& kernel);
 void read_inputs(Reader& reader);
 void read_outputs(Reader& reader);
 void read_wires(Reader& reader);
 void read_run(Reader& reader);
 // Needs everything before it: what may travel where, what nothing reaches, what can deadlock.
 void check_graph(Reader& reader);
-// Needs what travels where.
+// Need what travels where.
+void check_ends(Reader& reader);
 void read_values(Reader& reader);
 void read_tests(Reader& reader);
 

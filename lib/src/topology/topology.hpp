@@ -69,7 +69,9 @@ struct Kernel {
   Backend backend = Backend::Auto;
   std::string device;  // "", index, "any", UUID
   LaunchOptions launch;
-  bool k2k_explicit = false;          // enable_k2k was written
+  bool k2k_explicit = false;            // enable_k2k was written
+  uint64_t input_capacity_written = 0;  // as written, before rounding up; 0: not written
+  uint64_t output_capacity_written = 0;
   std::vector<schema::Field> params;  // default_value holds the value in force
   std::vector<Constant> constants;
   Build build;

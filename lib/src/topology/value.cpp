@@ -1,5 +1,6 @@
 #include "topology/value.hpp"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -9,6 +10,10 @@
 namespace ringkernel::topology {
 namespace {
 
+// Aliases make a small file an endless or a huge document.
+constexpr size_t kMaxValues = size_t{1} << 20;
+constexpr size_t kMaxDepth = 500;
+
 std::vector<std::string_view> split_lines(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -17,6 +22,23 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
+}
+
+bool is_name_char(char c) {
+  return isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+}
+
+// "grid_size:4": how long the name before the colon is; 0 where the text is not of that form.
+size_t name_before_colon(std::string_view text) {
+  size_t n = 0;
+  while (n < text.size() && is_name_char(text[n])) ++n;
+  bool colon = n > 0 && n + 1 < text.size() && text[n] == ':';
+  return colon && text[n + 1] != ' ' && text[n + 1] != '/' && text[n + 1] != ':' ? n : 0;
+}
+
+std::string with_space(std::string_view text, size_t name) {
+  return "write '" + std::string(text.substr(0, name)) + ": " + std::string(text.substr(name + 1)) +
+         "'";
 }
 
 class Converter {
@@ -36,9 +58,28 @@ class Converter {
                             std::move(code), std::move(suggestion), ""});
   }
 
+  bool too_large() const { return too_large_; }
+
   Value convert(const YAML::Node& node) {
+    ++depth_;
+    Value value = convert_node(node);
+    --depth_;
+    return value;
+  }
+
+ private:
+  Value convert_node(const YAML::Node& node) {
     Value value;
     value.position = at(node.Mark());
+    if (++values_ > kMaxValues || depth_ > kMaxDepth) {
+      if (!too_large_)
+        report(value.position,
+               depth_ > kMaxDepth ? "values nest too deep, or an alias contains itself"
+                                  : "with its aliases this is too large for a topology",
+               "too-large");
+      too_large_ = true;
+      return value;
+    }
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null:
@@ -59,7 +100,10 @@ class Converter {
       }
       case YAML::NodeType::Sequence:
         value.kind = Value::Kind::Sequence;
-        for (const auto& item : node) value.items.push_back(convert(item));
+        for (const auto& item : node) {
+          if (too_large_) break;
+          value.items.push_back(convert(item));
+        }
         break;
       case YAML::NodeType::Map:
         convert_map(node, value);
@@ -68,7 +112,6 @@ class Converter {
     return value;
   }
 
- private:
   char char_at(const YAML::Mark& mark) const {
     if (mark.line < 0 || static_cast<size_t>(mark.line) >= lines_.size()) return '\0';
     std::string_view line = lines_[static_cast<size_t>(mark.line)];
@@ -80,6 +123,7 @@ class Converter {
     value.kind = Value::Kind::Map;
     std::set<std::string> seen;
     for (const auto& member : node) {
+      if (too_large_) return;
       if (!member.first.IsScalar()) {
         report(at(member.first.Mark()), "a key must be plain text", "bad-key");
         continue;
@@ -103,6 +147,15 @@ class Converter {
         continue;
       }
       Value converted = convert(member.second);
+      // A plain "grid_size:4" alone below its key was meant to be a map.
+      if (size_t name = name_before_colon(converted.text);
+          name > 0 && converted.style == Value::Style::Plain &&
+          converted.position.line > position.line &&
+          converted.text.find(' ') == std::string::npos) {
+        report(converted.position, "a colon needs a space behind it", "missing-space",
+               with_space(converted.text, name));
+        converted.kind = Value::Kind::Map;
+      }
       // A null's mark may be that of the next token.
       if (converted.is_null()) converted.position = position;
       value.members.push_back({{key, position}, std::move(converted)});
@@ -112,7 +165,49 @@ class Converter {
   std::vector<std::string_view> lines_;
   const std::string& file_;
   std::vector<Diagnostic>& diagnostics_;
+  size_t values_ = 0;
+  size_t depth_ = 0;
+  bool too_large_ = false;
 };
+
+// Whether a `{` is open before the line (0-based). What stands in quotes is balanced well enough.
+bool inside_braces(const std::vector<std::string_view>& lines, size_t line) {
+  constexpr size_t kFar = 200;
+  int open = 0;
+  for (size_t back = 0; back < kFar && back < line; ++back) {
+    std::string_view content = lines[line - 1 - back];
+    for (size_t i = content.size(); i > 0; --i) {
+      if (content[i - 1] == '}') --open;
+      if (content[i - 1] == '{' && ++open > 0) return true;
+    }
+  }
+  return false;
+}
+
+// Where an unquoted `name[`, `${` or `?` begins within the braces of a line: npos where none is.
+size_t unquoted_type(std::string_view line, bool inside) {
+  char quote = '\0';
+  int open = inside ? 1 : 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote != '\0') {
+      if (c == '\\' && quote == '"') ++i;
+      if (c == quote) quote = '\0';
+      continue;
+    }
+    if (c == '"' || c == '\'') quote = c;
+    if (c == '#' && i > 0 && line[i - 1] == ' ') return std::string_view::npos;
+    bool word = i > 0 && isalnum(static_cast<unsigned char>(line[i - 1])) != 0;
+    bool variable = c == '$' && i + 1 < line.size() && line[i + 1] == '{';
+    if (open > 0 && (variable || c == '?' || (c == '[' && word))) {
+      while (i > 0 && isalnum(static_cast<unsigned char>(line[i - 1])) != 0) --i;
+      return i;
+    }
+    if (c == '{') ++open;
+    if (c == '}') --open;
+  }
+  return std::string_view::npos;
+}
 
 // What probably went wrong where yaml-cpp gave up.
 void explain(const YAML::Exception& error, std::string_view text, const std::string& file,
@@ -120,35 +215,46 @@ void explain(const YAML::Exception& error, std::string_view text, const std::str
   Position position = converter.at(error.mark);
   if (error.mark.is_null()) position = {file, 1, 1, 1};
   auto lines = split_lines(text);
-  std::string message = error.msg;
-  std::string code = "yaml-syntax";
-  std::string suggestion;
   for (uint32_t line : {position.line, position.line - 1}) {
     if (line == 0 || line > lines.size()) continue;
-    std::string_view content = lines[line - 1];
-    size_t brace = content.find('{');
-    if (brace == std::string_view::npos) continue;
-    size_t bracket = content.find('[', brace);
-    bool after_word = bracket != std::string_view::npos && bracket > 0 &&
-                      isalnum(static_cast<unsigned char>(content[bracket - 1])) != 0;
-    bool variable = content.find("${", brace) != std::string_view::npos;
-    size_t question = content.find('?', brace);
-    if (after_word || variable || question != std::string_view::npos) {
-      size_t where = after_word ? bracket : variable ? content.find("${", brace) : question;
-      while (where > 0 && isalnum(static_cast<unsigned char>(content[where - 1])) != 0) --where;
-      position.line = line;
-      position.column = static_cast<uint32_t>(where) + 1;
-      message = "inside { } this must be quoted";
-      code = "quote-type";
-      suggestion = "put it in \"double quotes\", or use one line per key";
-      break;
+    size_t where = unquoted_type(lines[line - 1], inside_braces(lines, line - 1));
+    if (where == std::string_view::npos) continue;
+    position.line = line;
+    position.column = static_cast<uint32_t>(where) + 1;
+    return converter.report(position, "inside { } this must be quoted", "quote-type",
+                            "put it in \"double quotes\", or use one line per key");
+  }
+  if (position.line <= lines.size()) {
+    std::string_view content = lines[position.line - 1];
+    size_t tab = content.substr(0, content.find_first_not_of(" \t")).find('\t');
+    if (tab != std::string_view::npos) {
+      position.column = static_cast<uint32_t>(tab) + 1;
+      return converter.report(position, "a tab cannot indent", "yaml-syntax", "use spaces");
     }
   }
-  if (message.find("illegal map value") != std::string::npos ||
-      message.find("map value") != std::string::npos)
-    suggestion = suggestion.empty() ? "check the indentation, and quote text that contains ': '"
-                                    : suggestion;
-  converter.report(position, message, code, suggestion);
+  std::string message = dynamic_cast<const YAML::DeepRecursion*>(&error) != nullptr
+                            ? "values nest too deep"
+                            : error.msg;
+  bool map_value = message.find("map value") != std::string::npos;
+  // "grid_size:4" and then another key: yaml-cpp reads text that goes on in the next line.
+  if (map_value && position.line >= 2 && position.line <= lines.size()) {
+    std::string_view before = lines[position.line - 2];
+    size_t start = std::min(before.find_first_not_of(' '), before.size());
+    std::string_view entry = before.substr(start);
+    if (size_t name = name_before_colon(entry); name > 0) {
+      --position.line;
+      position.column = static_cast<uint32_t>(start) + 1;
+      position.length = static_cast<uint32_t>(entry.size());
+      return converter.report(position, "a colon needs a space behind it", "missing-space",
+                              with_space(entry, name));
+    }
+  }
+  std::string suggestion;
+  if (map_value)
+    suggestion = "check the indentation, and quote text that contains ': '";
+  else if (message == "end of map not found")
+    suggestion = "check the indentation";
+  converter.report(position, message, "yaml-syntax", suggestion);
 }
 
 bool is_json_number(std::string_view text) {
@@ -232,10 +338,14 @@ Value parse_yaml(std::string_view text, const std::string& file,
       converter.report({file, 1, 1, 1}, "the file is empty", "empty-file");
       return {};
     }
-    if (documents.size() > 1)
+    if (documents.size() > 1) {
       converter.report(converter.at(documents[1].Mark()), "a second document starts here",
                        "second-document", "a topology is one document; remove the '---'");
-    return converter.convert(documents[0]);
+      // What stands there would be missing here.
+      if (!documents[1].IsNull()) return {};
+    }
+    Value value = converter.convert(documents[0]);
+    if (!converter.too_large()) return value;
   } catch (const YAML::Exception& error) {
     explain(error, text, file, converter);
   }

@@ -115,8 +115,9 @@ class FakeTopology : public ControlTarget {
     if (name != "orders") return fail(ErrorCode::NotFound, "no input '" + name + "'");
     return std::unique_ptr<Feed>(new FakeFeed(input, std::move(on_change)));
   }
-  Result<void> request(const std::string&, std::string_view line, std::chrono::nanoseconds,
+  Result<void> request(const std::string&, const RequestLine& request, std::chrono::nanoseconds,
                        std::function<void(Reply)> done) override {
+    const std::string_view line = request.text;
     if (line == "refuse") return fail(ErrorCode::InvalidConfig, "nobody replies");
     Reply reply{Reply::Outcome::Replied, "{\"to\":\"" + std::string(line) + "\"}", {}, {}};
     if (line == "silent") reply = {Reply::Outcome::TimedOut, {}, "timed_out", {}};

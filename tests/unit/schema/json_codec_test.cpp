@@ -127,6 +127,23 @@ TEST_CASE("an error names its column") {
   CHECK(parsed.error().detail == "field 'account': expected an integer, found a string");
 }
 
+TEST_CASE("an error names the whole path of its field") {
+  auto inner = make_message_type("Inner", {{"a", "u8", ""}}, {}).value();
+  auto outer = make_message_type("Outer", {{"in", "Inner[2]", ""}}, {inner}).value();
+  JsonReader reader({outer}, false, UnknownFields::Error);
+  const auto detail_of = [&](const std::string& line) {
+    std::string padded = line + std::string(JsonReader::kPadding, '\0');
+    std::vector<std::byte> payload(16);
+    auto parsed = reader.read({padded.data(), line.size()}, payload.data());
+    return parsed ? std::string() : parsed.error().detail;
+  };
+  CHECK(detail_of(R"({"in":[{"a":1},{"a":1,"a":2}]})") == "field 'in[1].a' stands twice");
+  CHECK(detail_of(R"({"in":[{"a":1},{}]})") == "field 'in[1].a' is missing");
+  CHECK(detail_of(R"({"in":[{"a":1},{"a":256}]})") == "field 'in[1].a': 256 does not fit u8");
+  CHECK(detail_of(R"({"in":[{"a":1},{"a":1}]},)") ==
+        "the line does not end with the end of its object");
+}
+
 TEST_CASE("a tagged line names its message anywhere in it") {
   auto a = make_message_type("A", {{"x", "u8", ""}}, {}).value();
   auto b = make_message_type("B", {{"y", "string[4]", ""}, {"a", "A", ""}}, {a}).value();
@@ -135,6 +152,8 @@ TEST_CASE("a tagged line names its message anywhere in it") {
   CHECK(through(reader, writer, R"({"x":5,"type":"A"})") == R"({"type":"A","x":5})");
   CHECK(through(reader, writer, R"({"type":"B","y":"hi","a":{"x":1}})") ==
         R"({"type":"B","y":"hi","a":{"x":1}})");
+  CHECK(through(reader, writer, R"({"type":"A","x":5,"type":"A"})").substr(0, 14) ==
+        "repeated_field");
   CHECK(through(reader, writer, R"({"x":5})").substr(0, 12) == "missing_type");
   CHECK(through(reader, writer, R"({"x":5,"type":"C"})").substr(0, 12) == "unknown_type");
   CHECK(through(reader, writer, R"({"x":5,"type":7})").substr(0, 12) == "missing_type");

@@ -77,6 +77,38 @@ tests:
                 "t.yaml", "");
 }
 
+TEST_CASE("capacities are printed with what they were and the bytes they take") {
+  const std::string text = sample_with(
+      "    key: account",
+      "    launch: {input_queue_capacity: 1000, output_queue_capacity: 3}\n    key: account");
+  LoadResult result = load_text(text, "t.yaml", "");
+  REQUIRE(result.topology.has_value());
+  auto printed = [&](const char* line) {
+    CAPTURE(line);
+    INFO(result.effective_yaml);
+    CHECK(result.effective_yaml.find(line) != std::string::npos);
+  };
+  // A slot is 128 bytes, header and Order together; a ring has 384 bytes of its own.
+  printed("input_queue_capacity: 1024  # rounded up from 1000; 131456 bytes in all rings into it");
+  printed("output_queue_capacity: 4  # rounded up from 3; 0 bytes in all rings to outputs");
+  printed("output_queue_capacity: 1024  # 131456 bytes in all rings to outputs");
+  result = load_text(sample_with("    key: account",
+                                 "    launch: {grid_size: 4, scheduler: {strategy: priority}}"),
+                     "t.yaml", "");
+  printed("input_queue_capacity: 1024  # 2103296 bytes in all rings into it");  // 4 levels
+}
+
+TEST_CASE("what was printed is checked without a finding") {
+  LoadResult first = load_text(sample_with("    key: account",
+                                           "    backend: cpu\n    launch:\n"
+                                           "      scheduler: {strategy: work_stealing}"),
+                               "t.yaml", "");
+  REQUIRE(first.topology.has_value());
+  LoadResult second = load_text(first.effective_yaml, "effective.yaml", "");
+  INFO(render(second.diagnostics, second.sources, false));
+  CHECK(second.diagnostics.empty());
+}
+
 TEST_CASE("every topology of configs/ loads without a finding and prints as itself") {
   namespace fs = std::filesystem;
   int seen = 0;

@@ -207,7 +207,7 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     if (took > kSliceNs && result.handled > 0) {
       uint64_t fit = result.handled * kSliceNs / took;
       owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
-    } else if (owner.budget < kBudget) {
+    } else if (result.handled > 0 && owner.budget < kBudget) {
       owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
     }
   }
