@@ -21,16 +21,20 @@ using launcher::Json;
 constexpr std::array kGenerations = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
 
 void build_for_host(const std::vector<HandlerSpec>& specs, BuildReport& report) {
-  const auto loaded = handlers::load_handlers(specs);
+  const auto all = handlers::load_handlers(specs);
   for (size_t i = 0; i < specs.size(); ++i) {
     BuiltHandler built;
     built.kernel = specs[i].kernel;
     built.target = "cpu";
-    if (loaded) built.compiled = (*loaded)[i].compiled;
-    // The first that fails ends it for all.
-    if (!loaded) built.error = loaded.error();
+    // One that fails ends a launch; who checks wants to see what is wrong with the others too.
+    const auto one = all ? all : handlers::load_handlers({&specs[i], 1});
+    if (one)
+      built.compiled = (*one)[all ? i : 0].compiled;
+    else
+      built.error = one.error();
+    const bool hopeless = !one && one.error().code != ErrorCode::CompilationError;
     report.handlers.push_back(std::move(built));
-    if (!loaded) break;
+    if (hopeless) break;
   }
 }
 

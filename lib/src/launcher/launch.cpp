@@ -300,20 +300,9 @@ ExitCode launch(const Topology& topology, const LaunchRequest& request) {
 
 Result<void> compile_handlers(const Topology& topology) {
   const PrivateOutput output(true);
-  const auto specs = launcher::handler_specs(model_of(topology));
-  auto loaded = handlers::load_handlers(specs);
-  if (loaded) return {};
-  Error all = loaded.error();
-  if (all.code != ErrorCode::CompilationError) return tl::unexpected(all);
-  // The first that fails ends a launch; who checks wants to see what is wrong with the others too.
-  all.message.clear();
-  for (const auto& spec : specs) {
-    auto one = handlers::load_handlers({&spec, 1});
-    if (one) continue;
-    if (!all.message.empty()) all.message += "\n" + spec.kernel + ": ";
-    all.message += one.error().message;
-  }
-  return tl::unexpected(all);
+  auto loaded = handlers::load_handlers(launcher::handler_specs(model_of(topology)));
+  if (!loaded) return tl::unexpected(loaded.error());
+  return {};
 }
 
 }  // namespace ringkernel
