@@ -81,7 +81,7 @@ class RemoteKernel {
   virtual uint64_t bytes_to_device() const = 0;
   virtual uint64_t bytes_from_device() const = 0;
   virtual uint64_t device_memory() const = 0;
-  virtual std::string device() const = 0;  // "cuda0"
+  virtual int device() const = 0;  // its ordinal
 };
 
 class Backend {

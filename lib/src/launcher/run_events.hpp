@@ -40,6 +40,12 @@ class RunEvents {
     fatal_.store(true);
     notify();
   }
+  // The run goes on, and ends with this code or a more severe one.
+  void complain(ExitCode code, std::string complaint) {
+    const std::lock_guard lock(mutex_);
+    code_ = first_of(code_, code);
+    complaints_.push_back(std::move(complaint));
+  }
   bool has_failed() const { return fatal_.load(); }
   ExitCode code() const {
     const std::lock_guard lock(mutex_);

@@ -40,7 +40,8 @@ class Builder {
   Started add_types();
   Started add_inputs();
   Started add_outputs();
-  Started add_kernels(const std::vector<const HandlerModule*>& modules);
+  Started add_kernels(const std::vector<const HandlerModule*>& modules,
+                      std::vector<Placement> placements);
   Started connect();
   Started set_credits();
   Started check_redirects() const;
@@ -186,7 +187,8 @@ Started Builder::add_outputs() {
   return {};
 }
 
-Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules) {
+Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules,
+                             std::vector<Placement> placements) {
   for (size_t i = 0; i < topology_.kernels.size(); ++i) {
     const topology::Kernel& kernel = topology_.kernels[i];
     runtime::KernelSpec spec;
@@ -198,6 +200,8 @@ Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules) {
     spec.options.enable_k2k = true;
     if (modules[i]->params_size > 0) spec.params = handlers::params_bytes(kernel.params);
     spec.key_capacity = kernel.key_capacity;
+    spec.device = placements[i].device;
+    spec.device_image = std::move(placements[i].image);
     auto node = graph_.engine->add_kernel(std::move(spec));
     if (!node) return refused(node.error());
     graph_.kernels.push_back({&kernel, modules[i], *node});
@@ -291,7 +295,8 @@ RunGraph::~RunGraph() {
 }
 
 Started RunGraph::build(const Topology& topology, const RunSettings& settings,
-                        const std::vector<const HandlerModule*>& modules, const std::string& name,
+                        const std::vector<const HandlerModule*>& modules,
+                        std::vector<Placement> placements, const std::string& name,
                         const std::string& dead_letter_file) {
   runtime::EngineOptions options;
   options.workers = settings.workers;
@@ -300,6 +305,14 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   if (!made) return refused(made.error());
   engine = std::move(*made);
   CrashHandler::count_by(engine.get());
+  engine->set_on_failure([this, goes_on = topology.run.continue_on_kernel_failure](
+                             const runtime::Node& kernel, const Error& error) {
+    const std::string text = "kernel '" + kernel.name() + "' failed: " + error.message;
+    if (goes_on)
+      events.complain(ExitCode::Crashed, text);
+    else
+      events.failed(ExitCode::Crashed, text);
+  });
   engine->set_log([name](std::string_view kernel, int level, std::string_view text, double value) {
     log_from_kernel(name, kernel, level, text, value);
   });
@@ -325,7 +338,7 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   if (auto done = builder.add_types(); !done) return done;
   if (auto done = builder.add_inputs(); !done) return done;
   if (auto done = builder.add_outputs(); !done) return done;
-  if (auto done = builder.add_kernels(modules); !done) return done;
+  if (auto done = builder.add_kernels(modules, std::move(placements)); !done) return done;
   if (auto done = builder.connect(); !done) return done;
   if (auto done = builder.set_credits(); !done) return done;
   dead_letter_step->learn(*engine, topology.messages, type_ids);

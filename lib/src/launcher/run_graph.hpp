@@ -10,6 +10,7 @@
 #include "launcher/dead_letter_step.hpp"
 #include "launcher/input_step.hpp"
 #include "launcher/output_step.hpp"
+#include "launcher/placement.hpp"
 #include "launcher/running_topology.hpp"
 #include "launcher/stream_input.hpp"
 #include "runtime/engine.hpp"
@@ -60,7 +61,7 @@ struct RunGraph {
   tl::expected<void, StartError> build(const topology::Topology& topology,
                                        const RunSettings& settings,
                                        const std::vector<const HandlerModule*>& modules,
-                                       const std::string& name,
+                                       std::vector<Placement> placements, const std::string& name,
                                        const std::string& dead_letter_file);
 
   const Kernel* kernel(std::string_view name) const;

@@ -89,8 +89,8 @@ RunTotals add_up(const RunGraph& graph, const Counted& all) {
 Json kernel_json(const RunGraph::Kernel& kernel, const runtime::KernelCounts& counts) {
   const runtime::Node& node = *kernel.node;
   Json json = {{"name", node.name()},
-               {"backend", "cpu"},
-               {"device", nullptr},
+               {"backend", node.device() ? "cuda" : "cpu"},
+               {"device", node.device() ? Json(*node.device()) : Json(nullptr)},
                {"state", lower(to_string(node.state()))},
                {"mode", std::string(to_string(node.options().mode))},
                {"blocks", node.blocks()},
@@ -187,9 +187,12 @@ std::string kernels_line(const RunGraph& graph) {
   constexpr size_t kMost = 4;
   std::string text;
   for (size_t i = 0; i < std::min(kMost, graph.kernels.size()); ++i) {
-    const uint32_t blocks = graph.kernels[i].node->blocks();
-    text += fmt::format("{}{}: cpu, {} block{}", i == 0 ? "" : "; ", graph.kernels[i].kernel->name,
-                        blocks, blocks == 1 ? "" : "s");
+    const runtime::Node& node = *graph.kernels[i].node;
+    const uint32_t blocks = node.blocks();
+    text += fmt::format("{}{}: {}, {} block{}", i == 0 ? "" : "; ", graph.kernels[i].kernel->name,
+                        node.device() ? fmt::format("cuda {}", *node.device()) : "cpu", blocks,
+                        blocks == 1 ? "" : "s");
+    if (node.device()) text += fmt::format(" x {} threads", node.options().block_size);
   }
   if (graph.kernels.size() > kMost)
     text += fmt::format("; and {} more", graph.kernels.size() - kMost);

@@ -18,6 +18,8 @@
 namespace ringkernel::launcher {
 namespace {
 
+constexpr int kLogWarning = 2;
+
 using std::chrono::steady_clock;
 
 double seconds_since(steady_clock::time_point then) {
@@ -94,7 +96,7 @@ struct RunningTopology::Impl {
   std::atomic<bool> hurried{false};
   std::atomic<bool> stuck{false};
 
-  tl::expected<void, StartError> check_environment() const;
+  tl::expected<Backend, StartError> wanted_backend() const;
   bool over() const;
   bool waits_for_inputs() const;
   ExitCode end();
@@ -102,26 +104,16 @@ struct RunningTopology::Impl {
   Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
 
-tl::expected<void, StartError> RunningTopology::Impl::check_environment() const {
-  if (auto log = check_log_variables(); !log)
-    return tl::unexpected(StartError{ExitCode::Usage, log.error()});
+// The backend of kernels that leave it open.
+tl::expected<Backend, StartError> RunningTopology::Impl::wanted_backend() const {
+  if (settings.backend) return *settings.backend;
   const char* wish = std::getenv("RINGK_BACKEND");
   const std::string wanted = wish == nullptr ? "" : wish;
-  if (!wanted.empty() && wanted != "auto" && wanted != "cpu" && wanted != "cuda")
-    return tl::unexpected(StartError{
-        ExitCode::Usage, {ErrorCode::InvalidConfig, "RINGK_BACKEND is auto, cpu or cuda", wanted}});
-  for (const topology::Kernel& kernel : topology.kernels) {
-    const bool asks =
-        kernel.backend == Backend::Cuda || (kernel.backend == Backend::Auto && wanted == "cuda");
-    if (asks)
-      return tl::unexpected(StartError{ExitCode::Unavailable,
-                                       {ErrorCode::BackendUnavailable,
-                                        "kernel '" + kernel.name +
-                                            "': backend cuda is not available on this machine; "
-                                            "'backend: auto' takes the CPU where it is not",
-                                        ""}});
-  }
-  return {};
+  if (wanted.empty() || wanted == "auto") return Backend::Auto;
+  if (wanted == "cpu") return Backend::Cpu;
+  if (wanted == "cuda") return Backend::Cuda;
+  return tl::unexpected(StartError{
+      ExitCode::Usage, {ErrorCode::InvalidConfig, "RINGK_BACKEND is auto, cpu or cuda", wanted}});
 }
 
 RunningTopology::RunningTopology(const topology::Topology& topology, RunSettings settings)
@@ -130,12 +122,19 @@ RunningTopology::~RunningTopology() = default;
 
 tl::expected<void, StartError> RunningTopology::start() {
   Impl& run = *impl_;
-  if (auto checked = run.check_environment(); !checked) return checked;
+  if (auto log = check_log_variables(); !log)
+    return tl::unexpected(StartError{ExitCode::Usage, log.error()});
+  const auto wanted = run.wanted_backend();
+  if (!wanted) return tl::unexpected(wanted.error());
+  auto placements = place_kernels(run.topology, *wanted, [&](const std::string& text) {
+    log_from_kernel(run.name, "", kLogWarning, text, 0);
+  });
+  if (!placements) return tl::unexpected(placements.error());
   auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
                                             : compiled_handlers(run.topology);
   if (!modules) return tl::unexpected(not_loaded(modules.error()));
-  auto built =
-      run.graph.build(run.topology, run.settings, *modules, run.name, run.dead_letter_file);
+  auto built = run.graph.build(run.topology, run.settings, *modules, std::move(*placements),
+                               run.name, run.dead_letter_file);
   if (!built) return built;
   if (auto started = run.graph.engine->start(); !started)
     return tl::unexpected(StartError{ExitCode::Unavailable, started.error()});

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,13 +34,14 @@ using LoadHandlers =
     std::function<Result<std::vector<const HandlerModule*>>(const topology::Topology&)>;
 
 struct RunSettings {
-  std::string name;         // what it is called while it runs; empty: the topology's name
-  uint32_t workers = 0;     // 0: the cores that the process may use
-  uint32_t threads = 1;     // per block, where the handler's granularity uses them
-  bool service = false;     // stdin inputs read nothing, the run ends when it is stopped
-  int standard_in = 0;      // what stdin inputs read
-  int standard_out = 1;     // what stdout outputs write; a private copy is made
-  std::string stdout_file;  // not empty: what stdout outputs write
+  std::string name;                // what it is called while it runs; empty: the topology's name
+  std::optional<Backend> backend;  // of kernels with backend: auto; none: RINGK_BACKEND, else auto
+  uint32_t workers = 0;            // 0: the cores that the process may use
+  uint32_t threads = 1;            // per block, where the handler's granularity uses them
+  bool service = false;            // stdin inputs read nothing, the run ends when it is stopped
+  int standard_in = 0;             // what stdin inputs read
+  int standard_out = 1;            // what stdout outputs write; a private copy is made
+  std::string stdout_file;         // not empty: what stdout outputs write
   std::map<std::string, std::string> in;   // input -> FILE, "-": standard_in
   std::map<std::string, std::string> out;  // output -> FILE, "-": standard_out
   std::string dead_letters;                // FILE; empty: the topology's, else NAME.dead.jsonl

@@ -123,10 +123,6 @@ class TestRun {
     outcome.file = test_.position.file.empty() ? model_.file : test_.position.file;
     outcome.line = test_.position.line;
     outcome.name = test_.name;
-    if (test_.backend == Backend::Cuda) {
-      outcome.failure = "backend cuda is not available on this machine";
-      return outcome;
-    }
     const auto begun = steady_clock::now();
     auto failure = failure_of_run();
     if (!failure) return tl::unexpected(failure.error());
@@ -140,6 +136,7 @@ class TestRun {
   RunSettings settings() {
     RunSettings settings;
     settings.name = model_.name;
+    settings.backend = test_.backend;
     settings.workers = request_.workers;
     settings.threads = request_.threads;
     settings.load_handlers = load_;

@@ -215,7 +215,7 @@ class Node {
   virtual KernelCounts counts() const = 0;
   virtual std::chrono::nanoseconds uptime() const = 0;
   virtual std::string last_error() const = 0;
-  virtual std::string device() const = 0;  // "cpu", "cuda0"
+  virtual std::optional<int> device() const = 0;  // a GPU's ordinal; none: the CPU
 };
 
 class Edge {

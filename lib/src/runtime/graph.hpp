@@ -66,7 +66,9 @@ class GraphNode final : public Node, public backends::Stepper {
   std::chrono::nanoseconds uptime() const override;
   std::string last_error() const override;
 
-  std::string device() const override { return remote_ != nullptr ? remote_->device() : "cpu"; }
+  std::optional<int> device() const override {
+    return remote_ != nullptr ? std::optional<int>(remote_->device()) : std::nullopt;
+  }
 
   // Its handler may be given messages.
   bool active() const {

@@ -44,7 +44,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
   uint64_t device_memory() const override { return device_bytes_; }
-  std::string device() const override { return device_->name(); }
+  int device() const override { return device_->properties().ordinal; }
 
  private:
   ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
