@@ -52,7 +52,6 @@ struct BlockOwner {
   std::atomic<uint64_t> enqueued_ns{0};
   uint32_t budget = 64;  // messages of the next step, so that it stays near 50 us
   Priority priority = Priority::Normal;
-  bool spins = true;           // persistent: a worker may wait for it awake
   std::shared_ptr<Team> team;  // null: one thread
 
   static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }

@@ -44,7 +44,8 @@ class Step {
     }
     while (result.handled < budget) {
       InRing* ring = next_ring();
-      if (ring == nullptr && (ring = steal()) == nullptr) break;
+      if (RK_UNLIKELY(b_.steal_threshold != 0)) ring = own_or_stolen(ring);
+      if (ring == nullptr) break;
       uint32_t wanted = min_of(ready(*ring), budget - result.handled);
       uint32_t n = make_room(wanted);
       uint32_t credits = 0;
@@ -120,14 +121,31 @@ class Step {
     return best;
   }
 
-  // With little of its own, a block looks at a few siblings that have plenty.
+  // With fewer messages than steal_threshold of its own, a block helps its siblings; own and stolen
+  // batches take turns, so neither waits for the other.
+  RK_HD InRing* own_or_stolen(InRing* own) {
+    if (starved_) return own;
+    if (own != nullptr) {
+      uint32_t depth = 0;
+      for (uint32_t i = 0; i < b_.in_count; ++i) depth += ready(b_.in[i]);
+      if (depth >= b_.steal_threshold || stole_) {
+        stole_ = false;
+        return own;
+      }
+    }
+    InRing* stolen = steal();
+    stole_ = stolen != nullptr;
+    return stole_ ? stolen : own;
+  }
+
+  // What is left of the last stolen batch, or a new one from one of the next siblings.
   RK_HD InRing* steal() {
-    if (RK_LIKELY(b_.steal_threshold == 0)) return nullptr;
+    if (b_.steal_count == 0) return nullptr;
+    if (b_.steal[b_.next_steal].taken > 0) return &b_.steal[b_.next_steal];
     uint32_t looks = min_of(b_.steal_neighborhood, b_.steal_count);
     for (uint32_t i = 0; i < looks; ++i) {
-      InRing& r = b_.steal[b_.next_steal];
       b_.next_steal = b_.next_steal + 1 >= b_.steal_count ? 0 : b_.next_steal + 1;
-      if (r.taken > 0) return &r;
+      InRing& r = b_.steal[b_.next_steal];
       if (r.mpmc.depth() <= b_.share_threshold) continue;
       r.taken = r.mpmc.take(b_.max_steal_batch, r.taken_first);
       if (r.taken > 0) {
@@ -146,10 +164,17 @@ class Step {
     uint32_t n = room_for_messages(b_, wanted, full, edge);
     if (RK_LIKELY(n > 0)) return n;
     if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
-    ask_for_room(*full);
-    n = room_for_messages(b_, wanted, full, edge);
-    if (n == 0) begin_waiting(b_, edge);
-    return n;
+    // The ring that was full may have room by now and another none: only a ring that was asked and
+    // is full still will wake the block.
+    const RingControl* asked = nullptr;
+    while (asked != full->control) {
+      asked = full->control;
+      ask_for_room(*full);
+      n = room_for_messages(b_, wanted, full, edge);
+      if (n > 0) return n;
+    }
+    begin_waiting(b_, edge);
+    return 0;
   }
 
   RK_HD uint32_t take_credits(uint32_t n) {
@@ -179,7 +204,11 @@ class Step {
     bool paused = false;
     if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
       if (b_.threads > 1) {
-        while (done < n) done += handle_on_threads(r, min_of(n - done, b_.threads));
+        while (done < n && !paused) {
+          uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads));
+          paused = handled == 0;
+          done += handled;
+        }
         return end_batch(r, done, credits);
       }
     }
@@ -195,6 +224,7 @@ class Step {
       }
     } else {
       if (r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+      store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
       n = min_of(n, r.taken);
       while (done < n && !paused) {
         MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
@@ -266,7 +296,8 @@ class Step {
   }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
-  // of the messages, and what the threads ask for happens in that order too.
+  // of the messages, and what the threads ask for happens in that order too. 0: none was ready
+  // after all, or a message paused in the middle of visiting the keys.
   RK_HD uint32_t handle_on_threads(InRing& r, uint32_t n) {
     constexpr uint32_t kMost = 1024;
     struct Slot {
@@ -282,7 +313,9 @@ class Step {
     uint32_t taken = 0;
     uint32_t rounds = 0;
     if (r.kind == RingKind::Mpmc && r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+    // Of the messages that the ring's depth has promised, others may have taken some.
     uint32_t here = r.kind == RingKind::Spsc ? n : min_of(n, r.taken);
+    if (here == 0) return 0;
     for (uint32_t i = 0; i < here; ++i) {
       MessageHeader* h = r.kind == RingKind::Spsc ? r.spsc.ring.slot(r.spsc.head + i)
                                                   : r.mpmc.ring.slot(r.taken_first + i);
@@ -308,8 +341,9 @@ class Step {
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
           r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
-      if (handle(r, *h)) pop(r, 1);
-      return b_.visiting ? n : 1;
+      if (!handle(r, *h)) return 0;
+      pop(r, 1);
+      return 1;
     }
     b_.in_hand = slots[0].header;
     struct Failure {
@@ -496,12 +530,18 @@ class Step {
       return;
     }
     take_back(b_);
+    tell_failure(ctx);
     append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.reason_,
                        ctx.detail_);
     complete_request(b_, h, Completion::Failed, ctx.reason_, ctx.detail_);
     count(&b_.counters->failed, 1);
     ++b_.finished;
     settled_ = false;
+  }
+
+  RK_HD void tell_failure(const Ctx& ctx) {
+    if (b_.host->failed != nullptr)
+      b_.host->failed(b_.host->context, &b_, ctx.reason_, ctx.detail_);
   }
 
   // What the call emitted stays.
@@ -515,8 +555,13 @@ class Step {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
           is_same_type<R, Opaque> ? b_.accept_sizes[0] : static_cast<uint32_t>(sizeof(R));
-      complete_request(b_, h, Completion::Reply, Reason::None, nullptr,
-                       b_.ports[Ctx::Ports::kCount].message_type, b_.reply_buffer, size);
+      uint16_t type = b_.ports[Ctx::Ports::kCount].message_type;
+      if (!complete_request(b_, h, Completion::Reply, Reason::None, nullptr, type, b_.reply_buffer,
+                            size)) {
+        MessageHeader late = h;
+        late.message_type = type;
+        append_dead_letter(b_, late, b_.reply_buffer, size, kNoEdge, Reason::LateReply, nullptr);
+      }
       settled_ = true;
     } else if (ctx.forwarded_) {
       if (ctx.refused_ != Reason::None)
@@ -571,9 +616,16 @@ class Step {
     return flushed;
   }
 
-  // --- latency: one look at the clock per batch, one record per run of equal stamps
+  // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
+  // block is profiled, one of each per message
 
   RK_HD void record(uint64_t hlc) {
+    if (RK_UNLIKELY(b_.profiled != 0)) {
+      uint64_t now = b_.host->now_us(b_.host->context);
+      uint64_t sent = hlc_microseconds(hlc);
+      b_.counters->latency.record(now > sent ? now - sent : 0, 1);
+      return;
+    }
     if (run_count_ > 0 && runs_[run_count_ - 1].hlc == hlc) {
       ++runs_[run_count_ - 1].n;
       return;
@@ -606,6 +658,7 @@ class Step {
     MessageHeader header{};
     if (ctx.failed()) {
       take_back(b_);
+      tell_failure(ctx);
       header.hlc = b_.hlc;
       append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
       count(&b_.counters->failed_hooks, 1);
@@ -696,6 +749,7 @@ class Step {
   uint64_t cycle_emitted_ = 0;
   bool settled_ = false;
   bool starved_ = false;  // no credits: only messages from inside the cycle are taken
+  bool stole_ = false;    // the last batch was a sibling's
   uint32_t run_count_ = 0;
   Run runs_[kRuns];
 };
