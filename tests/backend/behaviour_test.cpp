@@ -9,56 +9,7 @@
 #include <set>
 #include <thread>
 
-#include "backend/messages.hpp"
-
-using namespace ringkernel;
-using namespace std::chrono_literals;
-
-namespace {
-
-RuntimeBuilder builder(uint32_t workers = 2) {
-  return RuntimeBuilder{}
-      .backend(backend_under_test())
-      .device_include(folder_of_the_compiler())
-      .workers(workers);
-}
-Runtime make_runtime(uint32_t workers = 2) { return builder(workers).build().value(); }
-
-template <class T>
-void ok(const Result<T>& result) {
-  INFO((result ? std::string() : to_string(result.error())));
-  REQUIRE(result.has_value());
-}
-template <class T>
-ErrorCode code_of(const Result<T>& result) {
-  REQUIRE_FALSE(result.has_value());
-  return result.error().code;
-}
-
-Number receive(const KernelHandle& kernel) {
-  auto got = kernel.receive_timeout(30s);
-  ok(got);
-  return got->as<Number>().value();
-}
-
-std::vector<Number> receive(const KernelHandle& kernel, size_t count) {
-  std::vector<Number> all;
-  for (size_t i = 0; i < count; ++i) all.push_back(receive(kernel));
-  return all;
-}
-
-void send_all(const KernelHandle& kernel, uint64_t count, uint32_t keys = 7) {
-  for (uint64_t i = 0; i < count; ++i)
-    ok(kernel.send(Number{i, static_cast<uint32_t>(i % keys), i}, 30s));
-}
-
-// Waits until `done`, without a time of its own: the ctest limit ends a hang.
-template <class F>
-void eventually(F&& done) {
-  while (!done()) std::this_thread::sleep_for(1ms);
-}
-
-}  // namespace
+#include "backend/suite.hpp"
 
 TEST_CASE("a message reaches its handler, and what it emits comes back") {
   Runtime runtime = make_runtime();

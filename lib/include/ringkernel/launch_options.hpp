@@ -53,7 +53,7 @@ struct LaunchOptions {
   size_t shared_memory_size = 0;        // bytes per block, ctx.shared<T>()
   bool auto_activate = true;
   bool cooperative = false;  // all blocks are one actor: granularity grid
-  bool enable_k2k = false;   // K2K edges may leave and enter this kernel; connect() switches it on
+  bool enable_k2k = false;   // K2K edges may leave and enter; connect() switches it on, see status
   std::optional<SchedulerConfig> scheduler;
   Priority priority = Priority::Normal;  // which runnable block a worker takes first
   uint32_t threads = 1;  // CPU only: threads that run a block's handler (`ringk test --threads`)

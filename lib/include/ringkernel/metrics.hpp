@@ -1,10 +1,11 @@
 // Figures of a kernel and of a runtime, all counted.
 #pragma once
 
-#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "ringkernel/kernel_state.hpp"
 #include "ringkernel/launch_options.hpp"
@@ -19,6 +20,13 @@ struct KernelStatus {
   size_t output_queue_depth = 0;  // messages that wait in the rings that lead away from it
   uint64_t messages_processed = 0;
   std::chrono::nanoseconds uptime{};  // since launch, until termination
+  bool k2k = false;                   // enable_k2k, or wired to another kernel
+};
+
+// Latencies up to `upper_us` microseconds, and above those of the bucket before.
+struct LatencyBucket {
+  uint64_t upper_us = 0;
+  uint64_t count = 0;
 };
 
 struct KernelMetrics {
@@ -27,13 +35,14 @@ struct KernelMetrics {
   uint64_t messages_dropped = 0;   // by the policies of its in-edges
   uint64_t messages_sent = 0;      // offered on its out-edges, each copy
   uint64_t messages_received = 0;  // given to its handler
-  // From the sender's stamp to the end of the batch, microseconds.
+  // From the sender's stamp to the end of the batch (with profiling: of the message), microseconds.
   uint64_t latency_total_us = 0, latency_min_us = 0, latency_max_us = 0;
   uint64_t latency_p50_us = 0, latency_p99_us = 0;
+  std::vector<LatencyBucket> latency_histogram;  // buckets that hold something, within 12.5 %
   size_t input_queue_depth = 0, output_queue_depth = 0;
   uint64_t invocations = 0;  // batches
   uint64_t stolen = 0;       // messages taken from sibling blocks
-  std::string last_error;
+  std::string last_error;    // "reason: detail" of the last message or hook that failed
   std::chrono::nanoseconds uptime{};
   uint64_t bytes_to_device = 0, bytes_from_device = 0;  // 0 on the CPU
   uint64_t gpu_memory_used = 0;                         // bytes, 0 on the CPU

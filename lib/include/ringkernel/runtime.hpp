@@ -39,7 +39,7 @@ class RK_API Runtime {
  public:
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;
-  ~Runtime();  // shutdown() without waiting for queued messages
+  ~Runtime();  // ends at once: what is queued is lost, on_stop does not run; shutdown() before
 
   Backend backend() const;  // what was chosen; never Auto
   // Why a backend is not available, or nothing where it is.
@@ -93,8 +93,10 @@ class RK_API RuntimeBuilder {
   // A folder in which NVRTC looks for the headers of handlers (RK_DEVICE_SOURCE); several calls add
   // up. Where a compiler is given relative paths, the folder that it ran in.
   RuntimeBuilder& device_include(std::string folder);
-  RuntimeBuilder& debug(bool enable);  // checks every message that leaves a handler's edge
-  RuntimeBuilder& profiling(bool enable);
+  // Looks after each step whether a handler wrote past its State (without a key), shared memory or
+  // a message of begin(): then that is the kernel's last_error, and logged.
+  RuntimeBuilder& debug(bool enable);
+  RuntimeBuilder& profiling(bool enable);   // takes the latency of each message, not of each batch
   RuntimeBuilder& workers(uint32_t count);  // threads that run blocks; 0: the cores allowed
   // Called with every dead letter, on a worker: be quick.
   RuntimeBuilder& on_dead_letter(std::function<void(const DeadMessage&)> callback);

@@ -55,6 +55,7 @@ class Block {
       block.completion_ = how;
       auto* bytes = static_cast<const unsigned char*>(payload);
       if (payload != nullptr) block.reply_.assign(bytes, bytes + size);
+      return true;
     };
     services_.log = [](void* self, const ringkernel::Block*, int, const char* text, double) {
       static_cast<Block*>(self)->logged_.emplace_back(text);

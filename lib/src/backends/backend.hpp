@@ -56,7 +56,6 @@ struct BlockOwner {
   // long this handler takes.
   uint32_t budget = 1;
   Priority priority = Priority::Normal;
-  bool spins = true;           // persistent: a worker may wait for it awake
   std::shared_ptr<Team> team;  // null: one thread
 
   static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }

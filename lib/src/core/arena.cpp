@@ -79,6 +79,12 @@ void Arena::release(void* memory, size_t bytes) {
   free_[bytes].push_back(memory);
 }
 
+void Arena::decommit(void* memory, size_t bytes) {
+  auto begin = round_up(reinterpret_cast<uintptr_t>(memory), kPage);
+  auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_REMOVE);
+}
+
 uint64_t Arena::committed() const {
   std::lock_guard lock(mutex_);
   struct stat s {};

@@ -25,6 +25,8 @@ class Arena {
   Result<void*> allocate(size_t bytes);
   // Gives memory back to the system and keeps its addresses for an equal allocation.
   void release(void* memory, size_t bytes);
+  // Gives whole pages of allocated memory back to the system; their bytes become zero.
+  void decommit(void* memory, size_t bytes);
   // Bytes of physical memory in use.
   uint64_t committed() const;
 

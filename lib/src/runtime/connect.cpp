@@ -83,6 +83,11 @@ Result<Plan> make_plan(const EdgeSpec& spec, GraphNode* from, GraphNode* to) {
 Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   auto* from = static_cast<GraphNode*>(spec.from);
   auto* to = static_cast<GraphNode*>(spec.to);
+  for (GraphNode* end : {from, to})
+    if (is_finished(end->state()) || end->state() == KernelState::Terminating)
+      return fail(ErrorCode::Closed,
+                  "kernel '" + end->name_ + "' is " + std::string(to_string(end->state())),
+                  spec.id);
   auto made = make_plan(spec, from, to);
   if (!made) return tl::unexpected(made.error());
   const Plan& plan = *made;
@@ -104,17 +109,25 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
                             ? (plan.shared_inbox ? 1 : plan.receivers) * plan.levels
                             : plan.receivers * plan.senders * plan.levels;
   uint32_t stride = slot_stride(plan.payload_size);
+  uint32_t slots = plan.capacity;
+  // With room to spare for what receivers have in hand, so that dropping the oldest makes room.
+  if (spec.on_full == OnFull::DropOldest)
+    slots = round_up_to_power_of_two(plan.capacity + 2ULL * kBatch * plan.receivers);
+  edge.capacity_ = static_cast<uint64_t>(plan.capacity) * ring_count;
   for (uint32_t i = 0; i < ring_count; ++i) {
-    auto memory = allocate(ring_bytes(plan.capacity, stride), edge.memory_);
+    auto memory = allocate(ring_bytes(slots, stride), edge.memory_);
     if (!memory) return tl::unexpected(memory.error());
-    edge.rings_.push_back(ring_at(*memory, plan.capacity, stride));
+    edge.rings_.push_back(ring_at(*memory, slots, stride));
   }
   for (uint32_t s = 0; s < plan.senders; ++s) {
     auto counters = allocate_one<SendCounters>(edge.memory_);
     if (!counters) return tl::unexpected(counters.error());
     edge.sent_.push_back(*counters);
   }
-  for (uint32_t r = 0; r < plan.receivers; ++r) {
+  // What a block has stolen and what it has of its own are counted apart.
+  bool stealing = plan.kind == RingKind::Mpmc && !plan.shared_inbox &&
+                  to->parts_[0]->owner.block.steal_threshold != 0;
+  for (uint32_t r = 0; r < plan.receivers * (stealing ? 2 : 1); ++r) {
     auto counters = allocate_one<ReceiveCounters>(edge.memory_);
     if (!counters) return tl::unexpected(counters.error());
     edge.received_.push_back(*counters);
@@ -128,6 +141,13 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   for (auto& parts : from->parts_) all_senders.push_back(&parts->owner.block);
   std::vector<Block*>& all_receivers = edge.block_lists_.emplace_back();
   for (auto& parts : to->parts_) all_receivers.push_back(&parts->owner.block);
+
+  // From here on blocks point into the edge: it stays, whatever fails.
+  {
+    std::lock_guard lock(mutex_);
+    edges_.push_back(std::move(owned));
+  }
+  if (from->module_ != nullptr && to_kernel) from->k2k_ = to->k2k_ = true;
 
   // Receiving ends
   uint16_t accept = InRing::kByType;
@@ -166,14 +186,13 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
         }
       }
       // What a block of a work-stealing kernel may take from its siblings.
-      if (parts.owner.block.steal_threshold != 0 && plan.kind == RingKind::Mpmc &&
-          !plan.shared_inbox) {
+      if (stealing) {
         for (uint32_t other = 1; other < plan.receivers; ++other) {
           InRing in;
           in.kind = RingKind::Mpmc;
           in.accept = accept;
           in.edge = edge.number_;
-          in.counters = edge.received_[r];
+          in.counters = edge.received_[plan.receivers + r];
           in.mpmc.ring = edge.rings_[ring_index((r + other) % plan.receivers, 0, 0)];
           in.senders = all_senders.data();
           in.sender_count = plan.senders;
@@ -235,6 +254,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
           e.block_field_offset = field.offset;
           e.block_field_size = field.size;
         }
+        e.limit = plan.capacity;
         OutPort& port = parts.out_ports[plan.sender_ports[t]];
         if (plan.kind == RingKind::Mpmc) {
           uint32_t copies = port.max * (e.route == Route::All ? targets : 1);
@@ -249,18 +269,22 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
           e.staging = static_cast<unsigned char*>(*memory);
           e.staged_link = parts.staged_links.emplace_back(e.staging_capacity).data();
         }
-        parts.port_edges[plan.sender_ports[t]].push_back(e);
+        // A wire to a kernel that was launched again takes the place of the closed one.
+        std::vector<OutEdge>& edges = parts.port_edges[plan.sender_ports[t]];
+        std::erase_if(edges, [&](const OutEdge& old) {
+          return old.closed && old.staged == 0 && edges_[old.edge]->id_ == spec.id;
+        });
+        edges.push_back(e);
       }
       rebuild(parts);
     });
     if (!ok) return tl::unexpected(failed);
   }
-  edges_.push_back(std::move(owned));
   return &edge;
 }
 
 Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credits) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   auto inside = [&](const GraphNode* node) {
     return std::any_of(cycle.begin(), cycle.end(), [&](Node* n) { return n == node; });
   };
@@ -288,6 +312,8 @@ Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credi
                                " credits; raise input_queue_capacity",
                            edge.id_);
         }
+        for (InRing& stolen : parts->steal)
+          stolen.in_cycle = inside(impl_->edges_[stolen.edge]->from_);
         b.cycle_max = 0;
         for (size_t p = 0; p < parts->port_edges.size(); ++p) {
           for (OutEdge& e : parts->port_edges[p]) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "backends/cpu/scheduler.hpp"
@@ -19,6 +20,8 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr auto kPoll = std::chrono::microseconds(200);
+constexpr size_t kMostSlots = size_t{1} << 30;
+constexpr size_t kMostSharedBytes = size_t{1} << 30;
 
 uint32_t usable_cores() {
   cpu_set_t cores;
@@ -33,7 +36,7 @@ uint64_t lease_service(void* context, uint32_t n) {
   return static_cast<EngineImpl*>(context)->ids_.lease(n);
 }
 
-void complete_service(void* context, const MessageHeader* request, Completion how, Reason reason,
+bool complete_service(void* context, const MessageHeader* request, Completion how, Reason reason,
                       const char* detail, uint16_t type, const void* payload, uint32_t size) {
   RequestResult result;
   result.outcome = how == Completion::Reply    ? RequestResult::Outcome::Replied
@@ -43,14 +46,21 @@ void complete_service(void* context, const MessageHeader* request, Completion ho
   if (detail != nullptr) result.detail = detail;
   result.type = type;
   result.payload = {static_cast<const std::byte*>(payload), size};
-  static_cast<EngineImpl*>(context)->requests_.complete(request->reply_to, request->correlation_id,
-                                                        result);
+  return static_cast<EngineImpl*>(context)->requests_.complete(request->reply_to,
+                                                               request->correlation_id, result);
 }
 
 void log_service(void* context, const Block* block, int level, const char* text, double value) {
   auto* engine = static_cast<EngineImpl*>(context);
   auto* node = static_cast<GraphNode*>(BlockOwner::of(*const_cast<Block*>(block)).stepper);
   if (engine->log_) engine->log_(node->name(), level, text, value);
+}
+
+void failed_service(void*, const Block* block, Reason reason, const char* detail) {
+  auto* node = static_cast<GraphNode*>(BlockOwner::of(*const_cast<Block*>(block)).stepper);
+  std::string error = reason_name(reason);
+  if (detail != nullptr && detail[0] != 0) error.append(": ").append(detail);
+  node->set_error(std::move(error));
 }
 
 void run_team_service(Block* block, void (*body)(void*, uint32_t), void* argument) {
@@ -83,6 +93,7 @@ EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
   services_.lease_ids = lease_service;
   services_.complete = complete_service;
   services_.log = log_service;
+  services_.failed = failed_service;
   services_.run_team = run_team_service;
   services_.sync_team = sync_team_service;
 }
@@ -101,9 +112,14 @@ void EngineImpl::ring(BlockOwner& owner, uint64_t bits) {
 }
 
 void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f) {
-  {
-    std::lock_guard lock(mutex_);
-    if (!started_) return f(owner.block);
+  if (!started_) return f(owner.block);
+  if (raise(owner.block.signal, 0)) {
+    // Nobody runs the block, so it is this thread's: no need to wait for a worker.
+    f(owner.block);
+    for (uint32_t i = 0; i < owner.block.woken_count; ++i)
+      backend_->enqueue(BlockOwner::of(*owner.block.woken[i]));
+    owner.block.woken_count = 0;
+    return backend_->enqueue(owner);
   }
   backends::Command command;
   command.run = std::move(f);
@@ -122,12 +138,11 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
 }
 
 Result<uint16_t> Engine::register_message(const MessageInfo& message) {
-  std::lock_guard lock(impl_->mutex_);
   return impl_->type_id(message);
 }
 
 Result<Node*> Engine::add_kernel(KernelSpec spec) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   const LaunchOptions& o = spec.options;
   const HandlerModule* m = spec.module;
   if (m == nullptr) return fail(ErrorCode::ValidationError, "kernel has no handler", spec.name);
@@ -138,6 +153,15 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
     return fail(ErrorCode::InvalidConfig, "grid_size and block_size must be at least 1", spec.name);
   if (o.input_queue_capacity == 0 || o.output_queue_capacity == 0)
     return fail(ErrorCode::InvalidConfig, "queue capacities must be at least 1", spec.name);
+  if (o.input_queue_capacity > kMostSlots || o.output_queue_capacity > kMostSlots ||
+      spec.key_capacity > kMostSlots)
+    return fail(ErrorCode::InvalidConfig,
+                "queue and key capacities must be at most " + std::to_string(kMostSlots),
+                spec.name);
+  if (o.shared_memory_size > kMostSharedBytes)
+    return fail(ErrorCode::InvalidConfig,
+                "shared_memory_size must be at most " + std::to_string(kMostSharedBytes),
+                spec.name);
   if (!spec.params.empty() && spec.params.size() != m->params_size)
     return fail(ErrorCode::InvalidConfig,
                 "params have " + std::to_string(spec.params.size()) +
@@ -161,20 +185,18 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
   kernel.module_ = m;
   kernel.host_queues_ = spec.host_queues;
   kernel.launched_ns_ = monotonic_ns();
-  if (auto done = impl_->lay_out_state(kernel, spec); !done) return tl::unexpected(done.error());
-  if (auto done = impl_->attach_dead_letters(kernel); !done) return tl::unexpected(done.error());
-  if (spec.device)
-    if (auto done = impl_->put_on_device(kernel, spec); !done) {
-      impl_->by_name_.erase(kernel.name_);
-      return tl::unexpected(done.error());
-    }
-  if (spec.host_queues)
-    if (auto done = impl_->attach_receiver(kernel); !done) return tl::unexpected(done.error());
-  if (impl_->started_ && kernel.remote_ != nullptr)
-    if (auto done = kernel.remote_->launch(); !done) {
-      impl_->by_name_.erase(kernel.name_);
-      return tl::unexpected(done.error());
-    }
+  kernel.k2k_ = o.enable_k2k;
+  auto laid_out = impl_->lay_out_state(kernel, spec);
+  if (laid_out) laid_out = impl_->attach_dead_letters(kernel);
+  if (laid_out && spec.device) laid_out = impl_->put_on_device(kernel, spec);
+  if (laid_out && spec.host_queues) laid_out = impl_->attach_receiver(kernel);
+  if (laid_out && impl_->started_ && kernel.remote_ != nullptr) laid_out = kernel.remote_->launch();
+  if (!laid_out) {
+    kernel.set_error(to_string(laid_out.error()));
+    kernel.state_ = KernelState::Failed;
+    impl_->forget(kernel);
+    return tl::unexpected(laid_out.error());
+  }
   ++impl_->total_launched_;
   if (o.mode == KernelMode::Persistent) impl_->backend_->expect_persistent(blocks);
   kernel.state_ = KernelState::Launched;
@@ -187,7 +209,7 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
 
 Result<Node*> Engine::add_input(std::string name, std::vector<MessageInfo> types,
                                 std::unique_ptr<HostStep> step) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   auto node = impl_->add_node(std::move(name), NodeKind::Input, 1, types.size(), {});
   if (!node) return tl::unexpected(node.error());
   GraphNode& input = **node;
@@ -207,7 +229,7 @@ Result<Node*> Engine::add_input(std::string name, std::vector<MessageInfo> types
 
 Result<Node*> Engine::add_output(std::string name, std::unique_ptr<HostStep> step,
                                  size_t queue_capacity) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   LaunchOptions options;
   options.input_queue_capacity = queue_capacity;
   auto node = impl_->add_node(std::move(name), NodeKind::Output, 1, 0, options);
@@ -219,7 +241,7 @@ Result<Node*> Engine::add_output(std::string name, std::unique_ptr<HostStep> ste
 }
 
 Result<Node*> Engine::set_dead_letters(std::unique_ptr<HostStep> step) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   if (impl_->dead_letters_ != nullptr)
     return fail(ErrorCode::InvalidConfig,
                 "dead letters are set before the first kernel is added, once");
@@ -233,7 +255,7 @@ Result<Node*> Engine::set_dead_letters(std::unique_ptr<HostStep> step) {
 }
 
 Result<Edge*> Engine::connect(const EdgeSpec& spec) {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   auto edge = impl_->connect(spec);
   if (!edge) return tl::unexpected(edge.error());
   return *edge;
@@ -248,7 +270,7 @@ void Engine::set_log(std::function<void(std::string_view, int, std::string_view,
 }
 
 Result<void> Engine::start() {
-  std::lock_guard lock(impl_->mutex_);
+  std::lock_guard lock(impl_->change_);
   if (impl_->started_) return {};
   for (auto& node : impl_->nodes_)
     if (node->remote_ != nullptr)
@@ -266,10 +288,12 @@ Result<void> Engine::start() {
 
 namespace {
 
-Result<void> change(GraphNode& node, bool (*may)(KernelState), KernelState to, const char* verb) {
+// Returns the state it was in.
+Result<KernelState> change(GraphNode& node, bool (*may)(KernelState), KernelState to,
+                           const char* verb) {
   KernelState from = node.state_.load();
   while (may(from))
-    if (node.state_.compare_exchange_weak(from, to)) return {};
+    if (node.state_.compare_exchange_weak(from, to)) return from;
   return fail(ErrorCode::InvalidStateTransition,
               std::string("cannot ") + verb + " a kernel that is " + std::string(to_string(from)) +
                   ": no way from " + std::string(to_string(from)) + " to " +
@@ -277,11 +301,113 @@ Result<void> change(GraphNode& node, bool (*may)(KernelState), KernelState to, c
               node.name_);
 }
 
+uint64_t staged_on(const std::vector<GraphEdge*>& edges) {
+  uint64_t staged = 0;
+  for (const GraphEdge* edge : edges)
+    for (const SendCounters* sent : edge->sent_) staged += load_acquire(&sent->staged);
+  return staged;
+}
+
+// The senders acknowledge that they will send no more.
+void close(EngineImpl& impl, GraphEdge& edge) {
+  edge.closed_ = true;
+  if (edge.kind_ == RingKind::Mpmc)
+    for (Ring& ring : edge.rings_) MpmcRing{ring}.close();
+  for (auto& parts : edge.from_->parts_)
+    impl.run_on(parts->owner, [&](Block& block) {
+      for (uint32_t p = 0; p < block.port_count; ++p)
+        for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
+          if (block.ports[p].edges[i].edge == edge.number_) {
+            block.ports[p].edges[i].closed = true;
+            block.ports[p].direct = nullptr;
+          }
+    });
+}
+
+// Nothing waits, and no receiver is still reading. REQUIRES: nobody sends any more.
+bool is_free(const MpmcRing& ring) {
+  if (ring.depth() > 0) return false;
+  uint64_t head = load_acquire(&ring.ring.control->head);
+  for (uint64_t at = head > ring.ring.capacity ? head - ring.ring.capacity : 0; at < head; ++at)
+    if (load_acquire(&ring.ring.slot(at)->turn) != 2 * (ring.ring.lap(at) + 1)) return false;
+  return true;
+}
+
+// Makes a dead letter of a message that is not handled. False: no room for it.
+bool bury(Block& b, const GraphNode& node, MessageHeader& h, uint32_t size, uint32_t edge,
+          Reason reason) {
+  if (b.dead != nullptr && b.dead->spsc.room(1) == 0) return false;
+  if (size == 0 && node.module_ != nullptr)
+    for (uint32_t a = 0; a < b.accept_count; ++a)
+      if (b.accept_types[a] == h.message_type) size = node.module_->accepts[a].size;
+  append_dead_letter(b, h, payload_of(&h), size, edge, reason, nullptr);
+  complete_request(b, h, Completion::Failed, reason, nullptr);
+  ++b.finished;
+  return true;
+}
+
+// Buries what waits in a ring, or of a stolen batch in hand. False: more is left.
+bool bury_ring(Block& b, const GraphNode& node, InRing& in, Reason reason, bool stolen,
+               uint64_t& buried) {
+  bool complete = true;
+  for (;;) {
+    MessageHeader* h = nullptr;
+    if (in.kind == RingKind::Spsc) {
+      if (in.spsc.available() > 0) h = in.spsc.front();
+    } else {
+      if (in.taken == 0 && !stolen) in.taken = in.mpmc.take(64, in.taken_first);
+      if (in.taken > 0) h = in.mpmc.ring.slot(in.taken_first);
+    }
+    if (h == nullptr) break;
+    if (!bury(b, node, *h, 0, in.edge, reason)) {
+      complete = false;
+      break;
+    }
+    count(&in.counters->failed, 1);
+    if (in.in_cycle) ++b.credits_back;
+    ++buried;
+    if (in.kind == RingKind::Spsc) {
+      in.spsc.pop();
+    } else {
+      in.mpmc.release(in.taken_first++);
+      --in.taken;
+    }
+  }
+  if (in.kind == RingKind::Spsc)
+    in.spsc.release();
+  else
+    store_relaxed(&in.counters->taken, uint64_t{in.taken});
+  // A host thread may have claimed a slot before the close, and is about to publish it.
+  if (in.kind == RingKind::Mpmc && !stolen && in.mpmc.closed() && in.mpmc.depth() > 0)
+    complete = false;
+  if (room_was_wanted(in.ring()))
+    for (uint32_t i = 0; i < in.sender_count; ++i) ringkernel::wake(b, *in.senders[i], kRoom);
+  return complete;
+}
+
+// Buries what a block has emitted and could not flush. False: more is left.
+bool bury_staged(Block& b, const GraphNode& node, Reason reason) {
+  if (flush(b)) return true;
+  for (uint32_t p = 0; p < b.port_count; ++p) {
+    for (uint32_t i = 0; i < b.ports[p].edge_count; ++i) {
+      OutEdge& e = b.ports[p].edges[i];
+      for (; e.flushed < e.staged; ++e.flushed) {
+        MessageHeader& h = *e.staged_slot(e.flushed);
+        if (!bury(b, node, h, b.ports[p].payload_size, e.edge, reason)) return false;
+        count(&e.counters->failed, 1);
+        if (e.in_cycle) ++b.credits_back;
+      }
+    }
+  }
+  return flush(b);
+}
+
 }  // namespace
 
 Result<void> Engine::activate(Node& kernel) {
   auto& node = static_cast<GraphNode&>(kernel);
-  if (auto done = change(node, can_activate, KernelState::Active, "activate"); !done) return done;
+  if (auto done = change(node, can_activate, KernelState::Active, "activate"); !done)
+    return tl::unexpected(done.error());
   for (auto& parts : node.parts_) impl_->ring(parts->owner);
   return {};
 }
@@ -289,7 +415,7 @@ Result<void> Engine::activate(Node& kernel) {
 Result<void> Engine::deactivate(Node& kernel) {
   auto& node = static_cast<GraphNode&>(kernel);
   if (auto done = change(node, can_deactivate, KernelState::Deactivated, "deactivate"); !done)
-    return done;
+    return tl::unexpected(done.error());
   for (auto& parts : node.parts_)
     impl_->run_on(parts->owner, [](Block&) {});  // steps under way have ended
   if (node.remote_ != nullptr)
@@ -299,43 +425,21 @@ Result<void> Engine::deactivate(Node& kernel) {
   return {};
 }
 
-std::vector<GraphEdge*> EngineImpl::close_in_edges(GraphNode& node) {
-  std::vector<GraphEdge*> in;
-  {
-    std::lock_guard lock(mutex_);
-    for (auto& edge : edges_)
-      if (edge->to_ == &node) in.push_back(edge.get());
-  }
-  // Senders first: each acknowledges that it will send no more.
-  for (GraphEdge* edge : in) {
-    edge->closed_ = true;
-    if (edge->kind_ == RingKind::Mpmc)
-      for (Ring& ring : edge->rings_) MpmcRing{ring}.close();
-    for (auto& parts : edge->from_->parts_)
-      run_on(parts->owner, [&](Block& block) {
-        for (uint32_t p = 0; p < block.port_count; ++p)
-          for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
-            if (block.ports[p].edges[i].edge == edge->number_) {
-              block.ports[p].edges[i].closed = true;
-              block.ports[p].direct = nullptr;
-            }
-      });
-  }
-  return in;
-}
-
 void EngineImpl::kernel_failed(GraphNode& node, const Error& error) {
-  {
-    std::lock_guard lock(node.error_mutex_);
-    node.error_ = to_string(error);
-  }
+  node.set_error(to_string(error));
   node.state_ = KernelState::Failed;
   node.ended_ns_ = monotonic_ns();
   for (auto& parts : node.parts_) ring(parts->owner);
   // The device's thread must not wait for the workers.
   std::lock_guard lock(failures_mutex_);
   failures_.emplace_back([this, &node, error] {
-    close_in_edges(node);
+    std::vector<GraphEdge*> in;
+    {
+      std::lock_guard graph(mutex_);
+      for (auto& edge : edges_)
+        if (edge->to_ == &node) in.push_back(edge.get());
+    }
+    for (GraphEdge* edge : in) close(*this, *edge);
     bury_backlog(node, Reason::KernelFailed);
     if (on_failure_) on_failure_(node, error);
   });
@@ -343,45 +447,96 @@ void EngineImpl::kernel_failed(GraphNode& node, const Error& error) {
 
 Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   auto& node = static_cast<GraphNode&>(kernel);
-  bool drains = node.state_.load() == KernelState::Active;
-  if (auto done = change(node, can_terminate, KernelState::Terminating, "terminate"); !done)
-    return done;
-  const std::vector<GraphEdge*> in = impl_->close_in_edges(node);
   uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
+  std::vector<GraphEdge*> in, out;
+  bool drains = false;
+  {
+    // No edge comes after this: whoever connects looks at the state.
+    std::lock_guard lock(impl_->change_);
+    auto from = change(node, can_terminate, KernelState::Terminating, "terminate");
+    if (!from) return tl::unexpected(from.error());
+    drains = *from == KernelState::Active;
+    node.draining_ = drains;
+    for (auto& edge : impl_->edges_) {
+      if (edge->to_ == &node) in.push_back(edge.get());
+      if (edge->from_ == &node) out.push_back(edge.get());
+    }
+  }
+  for (GraphEdge* edge : in) close(*impl_, *edge);
+  auto end_steps = [&](const std::function<void(Block&)>& then) {
+    for (auto& parts : node.parts_) impl_->run_on(parts->owner, then);
+  };
   bool timed_out = false;
   if (drains) {
-    for (auto& parts : node.parts_)
-      impl_->run_on(parts->owner, [](Block& block) { block.polling = false; });
+    end_steps([](Block& block) { block.polling = false; });
     auto drained = [&] {
       for (GraphEdge* edge : in)
         if (edge->counts().depth > 0) return false;
-      KernelCounts counts = node.counts();
-      return counts.in_hand == 0;
+      return node.counts().in_hand == 0 && staged_on(out) == 0;
     };
-    while (!drained()) {
-      if (monotonic_ns() > until) {
-        timed_out = true;
-        break;
-      }
+    // Exact between steps only: in a step, messages may have left the ring and not yet be in hand.
+    auto settled = [&] {
+      if (!drained()) return false;
+      end_steps([](Block&) {});
+      return drained();
+    };
+    while (!timed_out && !settled()) {
+      timed_out = monotonic_ns() > until;
       std::this_thread::sleep_for(kPoll);
     }
-    if (!timed_out) stop_kernel(node);
+    if (!timed_out) {
+      std::optional<nanoseconds> left;
+      if (limit) {
+        uint64_t now = monotonic_ns();
+        left = nanoseconds(now < until ? until - now : 0);
+      }
+      timed_out = !stop_kernel(node, left);
+    }
   }
-  bury_backlog(node, drains ? Reason::DrainTimeout : Reason::ReceiverTerminated);
+  node.draining_ = false;
+  end_steps([](Block&) {});
+  Reason reason = drains ? Reason::DrainTimeout : Reason::ReceiverTerminated;
+  bury_backlog(node, reason);
+  for (auto& parts : node.parts_) {
+    bool complete = false;
+    while (!complete) {
+      impl_->run_on(parts->owner, [&](Block& b) {
+        b.now_us = wall_us();
+        complete = bury_staged(b, node, reason);
+        return_credits(b);
+      });
+      if (!complete) std::this_thread::sleep_for(kPoll);
+    }
+  }
   node.state_ = KernelState::Terminated;
   node.ended_ns_ = monotonic_ns();
-  if (node.receiver_ != nullptr) impl_->ring(node.receiver_->waiter.owner);
-  if (node.sender_ != nullptr) impl_->ring(node.sender_->waiter.owner);
-  for (auto& parts : node.parts_) impl_->run_on(parts->owner, [](Block&) {});
-  if (node.remote_ != nullptr) node.remote_->leave();
+  if (node.remote_ != nullptr) {
+    end_steps([](Block&) {});
+    node.remote_->leave();
+  }
+  std::shared_ptr<HostSender> sender;
   {
     std::lock_guard lock(impl_->mutex_);
-    if (auto it = impl_->by_name_.find(node.name_);
-        it != impl_->by_name_.end() && it->second == &node)
-      impl_->by_name_.erase(it);
-    if (node.options_.mode == KernelMode::Persistent)
-      impl_->backend_->expect_persistent(-static_cast<int64_t>(node.parts_.size()));
+    sender = node.sender_;
   }
+  if (node.receiver_ != nullptr) impl_->ring(node.receiver_->waiter.owner);
+  if (sender != nullptr) impl_->ring(sender->waiter.owner);
+  impl_->forget(node);
+  // The rings stay, for a host thread that is about to find them closed or empty; their memory need
+  // not.
+  auto decommit = [&](const GraphEdge& edge) {
+    for (const Ring& ring : edge.rings_)
+      impl_->arena_.decommit(ring.slots, size_t{ring.capacity} * ring.stride);
+  };
+  for (GraphEdge* edge : in) decommit(*edge);
+  for (GraphEdge* edge : out)
+    if (edge->to_ == impl_->host_ && is_free(MpmcRing{edge->rings_[0]})) decommit(*edge);
+  for (auto& parts : node.parts_)
+    for (const auto& edges : parts->port_edges)
+      for (const OutEdge& e : edges)
+        impl_->arena_.decommit(e.staging, size_t{e.staging_capacity} * e.staging_stride);
+  if (node.options_.mode == KernelMode::Persistent)
+    impl_->backend_->expect_persistent(-static_cast<int64_t>(node.parts_.size()));
   if (timed_out)
     return fail(ErrorCode::Timeout, "kernel was terminated before it had drained", node.name_);
   return {};
@@ -442,9 +597,10 @@ void Engine::stop_sources() {
   }
 }
 
-void Engine::stop_kernel(Node& kernel) {
+bool Engine::stop_kernel(Node& kernel, std::optional<nanoseconds> limit) {
   auto& node = static_cast<GraphNode&>(kernel);
-  if (!node.active() || !node.module_->has_stop) return;
+  if (!node.active() || !node.module_->has_stop) return true;
+  uint64_t until = limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
   for (auto& parts : node.parts_)
     impl_->run_on(parts->owner, [](Block& block) {
       block.key_cursor = 0;
@@ -452,8 +608,12 @@ void Engine::stop_kernel(Node& kernel) {
     });
   for (auto& parts : node.parts_) {
     impl_->ring(parts->owner);
-    while (!parts->stopped.load() && node.active()) std::this_thread::sleep_for(kPoll);
+    while (!parts->stopped.load() && node.active()) {
+      if (monotonic_ns() > until) return false;
+      std::this_thread::sleep_for(kPoll);
+    }
   }
+  return true;
 }
 
 uint64_t Engine::bury_backlog(Node& kernel, Reason reason) {
@@ -463,56 +623,20 @@ uint64_t Engine::bury_backlog(Node& kernel, Reason reason) {
 uint64_t EngineImpl::bury_backlog(GraphNode& node, Reason reason) {
   uint64_t buried = 0;
   for (auto& parts : node.parts_) {
-    bool more = true;
-    while (more) {
+    bool complete = false;
+    while (!complete) {
       run_on(parts->owner, [&](Block& b) {
-        more = false;
+        complete = true;
         b.now_us = wall_us();
-        for (uint32_t r = 0; r < b.in_count && !more; ++r) {
-          InRing& in = b.in[r];
-          if (in.kind == RingKind::Mpmc && in.taken == 0)
-            in.taken = in.mpmc.take(64, in.taken_first);
-          while (!more) {
-            MessageHeader* h = nullptr;
-            if (in.kind == RingKind::Spsc) {
-              if (in.spsc.available() > 0) h = in.spsc.front();
-            } else if (in.taken > 0) {
-              h = in.mpmc.ring.slot(in.taken_first);
-            }
-            if (h == nullptr) break;
-            if (b.dead != nullptr && b.dead->spsc.room(1) == 0) {
-              more = true;
-              break;
-            }
-            uint32_t size = 0;
-            for (uint32_t a = 0; a < b.accept_count; ++a)
-              if (b.accept_types[a] == h->message_type) size = node.module_->accepts[a].size;
-            append_dead_letter(b, *h, payload_of(h), size, in.edge, reason, nullptr);
-            complete_request(b, *h, Completion::Failed, reason, nullptr);
-            count(&in.counters->failed, 1);
-            ++b.finished;
-            if (in.in_cycle) ++b.credits_back;
-            ++buried;
-            if (in.kind == RingKind::Spsc) {
-              in.spsc.pop();
-            } else {
-              in.mpmc.release(in.taken_first++);
-              if (--in.taken == 0) in.taken = in.mpmc.take(64, in.taken_first);
-            }
-          }
-          if (in.kind == RingKind::Spsc)
-            in.spsc.release();
-          else
-            store_relaxed(&in.counters->taken, uint64_t{in.taken});
-          if (room_was_wanted(in.ring()))
-            for (uint32_t i = 0; i < in.sender_count; ++i)
-              ringkernel::wake(b, *in.senders[i], kRoom);
-        }
+        for (uint32_t r = 0; r < b.in_count; ++r)
+          complete = bury_ring(b, node, b.in[r], reason, false, buried) && complete;
+        for (uint32_t r = 0; r < b.steal_count; ++r)
+          complete = bury_ring(b, node, b.steal[r], reason, true, buried) && complete;
         b.visiting = false;
         flush(b);
         return_credits(b);
       });
-      if (more) std::this_thread::sleep_for(kPoll);
+      if (!complete) std::this_thread::sleep_for(kPoll);
     }
   }
   return buried;

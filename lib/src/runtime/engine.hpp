@@ -22,6 +22,7 @@
 #include "ringkernel/error.hpp"
 #include "ringkernel/kernel_state.hpp"
 #include "ringkernel/launch_options.hpp"
+#include "ringkernel/metrics.hpp"
 
 namespace ringkernel::runtime {
 
@@ -31,9 +32,9 @@ class RequestTable;
 class EngineImpl;
 
 struct EngineOptions {
-  uint32_t workers = 0;  // 0: the cores this process may use
-  bool debug = false;
-  bool profiling = false;
+  uint32_t workers = 0;           // 0: the cores this process may use
+  bool debug = false;             // looks after each step whether the handler wrote past its memory
+  bool profiling = false;         // takes the latency of each message, not of each batch
   void (*on_thread)() = nullptr;  // called first on every worker
 };
 
@@ -170,7 +171,8 @@ class Engine {
                       const std::function<bool()>& cancelled = {});
   void stop_sources();  // on_poll is not called any more
   // Runs on_stop of the kernel's blocks (its in-rings must be empty); what it emits flows on.
-  void stop_kernel(Node& kernel);
+  // False: `limit` passed first.
+  bool stop_kernel(Node& kernel, std::optional<std::chrono::nanoseconds> limit = {});
   // Turns what waits in the kernel's in-rings into dead letters of this reason; returns how many.
   uint64_t bury_backlog(Node& kernel, Reason reason);
 

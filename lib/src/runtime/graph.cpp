@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t kBatch = 64;  // messages per step, so also the most a step stages per edge
 constexpr uint32_t kDeadLetterRing = 256;
+constexpr size_t kGuardBytes = 64;
+constexpr std::byte kGuard{0xA5};
 
 }  // namespace
 
@@ -25,8 +27,30 @@ StepResult GraphNode::step(Block& block, uint32_t budget) {
   if (module_ == nullptr) return {host_step_->step(block), 0};
   StepResult result =
       remote_ != nullptr ? remote_->step(block, budget, active()) : module_->run(&block, budget);
-  if (block.stopped) parts_[block.index]->stopped.store(true);
+  BlockParts& parts = *parts_[block.index];
+  if (block.stopped) parts.stopped.store(true);
+  for (std::byte* guard : parts.guards) {
+    if (std::all_of(guard, guard + kGuardBytes, [](std::byte b) { return b == kGuard; })) continue;
+    std::fill_n(guard, kGuardBytes, kGuard);
+    set_error("the handler wrote past its State, shared memory or a message of begin()");
+    if (engine_->log_) engine_->log_(name_, static_cast<int>(LogLevel::Error), last_error(), 0);
+  }
   return result;
+}
+
+void GraphNode::set_error(std::string error) {
+  std::lock_guard lock(error_mutex_);
+  error_ = std::move(error);
+}
+
+std::vector<LatencyBucket> GraphNode::latency_buckets() const {
+  std::vector<LatencyBucket> buckets;
+  for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+    uint64_t count = 0;
+    for (const auto& parts : parts_) count += load_relaxed(&parts->counters->latency.buckets[i]);
+    if (count > 0) buckets.push_back({LatencyHistogram::upper_bound(i), count});
+  }
+  return buckets;
 }
 
 std::chrono::nanoseconds GraphNode::uptime() const {
@@ -115,8 +139,8 @@ EdgeCounts GraphEdge::counts() const {
     waited_us += load_relaxed(&c->waited_us);
   }
   counts.waited_s = static_cast<double>(waited_us) / 1e6;
+  counts.capacity = capacity_;
   for (const Ring& ring : rings_) {
-    counts.capacity += ring.capacity;
     uint64_t head = load_acquire(&ring.control->head);
     uint64_t tail = load_acquire(&ring.control->tail) & ~MpmcRing::kClosed;
     counts.depth += tail > head ? tail - head : 0;
@@ -136,6 +160,7 @@ void EngineImpl::give_back(std::vector<std::pair<void*, size_t>>& memory) {
 }
 
 uint16_t EngineImpl::type_id(const MessageInfo& message) {
+  std::lock_guard lock(mutex_);
   auto [it, added] =
       types_.try_emplace(message.fingerprint, static_cast<uint16_t>(type_infos_.size() + 1));
   if (added) type_infos_.push_back(message);
@@ -147,7 +172,8 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
   if (by_name_.contains(name))
     return fail(ErrorCode::KernelAlreadyExists, "'" + name + "' is running already", name);
   size_t all = blocks;
-  for (const auto& node : nodes_) all += node->parts_.size();
+  for (const auto& node : nodes_)
+    if (!is_finished(node->state())) all += node->parts_.size();
   if (all > backends::Scheduler::kMaxBlocks)
     return fail(
         ErrorCode::LaunchFailed,
@@ -177,7 +203,9 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
     node->parts_.push_back(std::move(parts));
   }
   GraphNode* added = node.get();
-  by_name_[name] = added;
+  std::lock_guard lock(mutex_);
+  // The engine's own nodes take no name from anybody.
+  if (kind != NodeKind::Host && kind != NodeKind::DeadLetters) by_name_[name] = added;
   nodes_.push_back(std::move(node));
   return added;
 }
@@ -195,10 +223,10 @@ Result<void> EngineImpl::lay_out_keys(GraphNode& node, BlockParts& parts, const 
   table.index_mask = index - 1;
   table.entry_stride = key_entry_stride(key_size, m.state_size);
   table.state_offset = key_state_offset(key_size);
-  auto index_memory = allocate(sizeof(uint32_t) * index, parts.memory);
+  auto index_memory = allocate(sizeof(uint32_t) * index, parts.state_memory);
   if (!index_memory) return tl::unexpected(index_memory.error());
   auto entries =
-      allocate(static_cast<size_t>(table.entry_stride) * spec.key_capacity, parts.memory);
+      allocate(static_cast<size_t>(table.entry_stride) * spec.key_capacity, parts.state_memory);
   if (!entries) return tl::unexpected(entries.error());
   table.index = static_cast<uint32_t*>(*index_memory);
   table.entries = static_cast<unsigned char*>(*entries);
@@ -232,6 +260,9 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     largest = std::max(largest, m.ports[i].message.size);
     record_bytes += m.ports[i].max * record_size(m.ports[i].message.size);
   }
+  // On a device, the threads are the device's.
+  const uint32_t threads =
+      spec.device ? 1 : std::max(1U, std::min(node.options_.threads, node.options_.block_size));
   for (auto& parts : node.parts_) {
     Block& b = parts->owner.block;
     parts->accept_types.clear();
@@ -257,30 +288,36 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     parts->params = spec.params;
     parts->params.resize(std::max<size_t>(m.params_size, 1));
     b.params = parts->params.data();
-    parts->scratch.resize(std::max<uint32_t>(largest, 1));
+    auto guard = [&](void* memory, size_t size) {
+      if (!options_.debug) return;
+      std::byte* end = static_cast<std::byte*>(memory) + size;
+      std::fill_n(end, kGuardBytes, kGuard);
+      parts->guards.push_back(end);
+    };
+    const size_t guarded = options_.debug ? kGuardBytes : 0;
+    const bool each = m.granularity == Granularity::Thread;
+    b.scratch_size = each ? (largest + 15U) & ~15U : 0;
+    const size_t scratch = each ? size_t{b.scratch_size} * threads : largest;
+    parts->scratch.resize(scratch + guarded + 1);
     b.scratch = parts->scratch.data();
+    guard(b.scratch, scratch);
+    b.profiled = options_.profiling ? 1 : 0;
     parts->reply.resize(std::max<uint32_t>(m.reply.size, 1));
     b.reply_buffer = parts->reply.data();
     b.keys.kernel_keys = node.keys_.get();
     if (auto done = lay_out_keys(node, *parts, spec); !done) return done;
-    auto state = allocate(std::max<uint32_t>(m.state_size, 16), parts->memory);
+    auto state = allocate(std::max<uint32_t>(m.state_size, 16) + guarded, parts->state_memory);
     if (!state) return tl::unexpected(state.error());
     b.state = *state;
+    if (m.state_size > 0) guard(b.state, m.state_size);
     if (node.options_.shared_memory_size > 0) {
-      auto shared = allocate(node.options_.shared_memory_size, parts->memory);
+      auto shared = allocate(node.options_.shared_memory_size + guarded, parts->state_memory);
       if (!shared) return tl::unexpected(shared.error());
       b.shared = *shared;
       b.shared_size = static_cast<uint32_t>(node.options_.shared_memory_size);
+      guard(b.shared, b.shared_size);
     }
-    uint32_t threads =
-        std::max<uint32_t>(1, std::min(node.options_.threads, node.options_.block_size));
-    if (spec.device) threads = 1;
     backend_->attach_team(parts->owner, threads);
-    if (m.granularity == Granularity::Thread) {
-      b.scratch_size = (std::max<uint32_t>(largest, 1) + 15U) & ~15U;
-      parts->scratch.resize(size_t{b.scratch_size} * threads);
-      b.scratch = parts->scratch.data();
-    }
     if (threads > 1 && m.granularity == Granularity::Thread) {
       parts->records.resize(static_cast<size_t>(record_bytes) * threads + 16);
       auto at = reinterpret_cast<uintptr_t>(parts->records.data());
@@ -368,27 +405,26 @@ void EngineImpl::describe(const DeadLetter& letter, const MessageHeader& header,
   describe_type(header.message_type, type, fingerprint);
 }
 
-// The reply is the asked kernel's, or, where it forwarded the request, that of the only reply type
-// of this size.
-void EngineImpl::describe_reply(size_t size, const GraphNode& asked, std::string& name,
-                                uint64_t& fingerprint) const {
-  std::lock_guard lock(mutex_);
-  auto use = [&](const MessageInfo& info) {
-    name = info.name;
-    fingerprint = info.fingerprint;
-  };
-  if (asked.module_->reply.name != nullptr) return use(asked.module_->reply);
-  for (const auto& node : nodes_)
-    if (node->module_ != nullptr && node->module_->reply.name != nullptr &&
-        node->module_->reply.size == size)
-      return use(node->module_->reply);
+void EngineImpl::forget(GraphNode& node) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = by_name_.find(node.name_); it != by_name_.end() && it->second == &node)
+      by_name_.erase(it);
+  }
+  // Steps have ended for good, and nobody but they look at State.
+  for (auto& parts : node.parts_) {
+    parts->guards.clear();
+    std::lock_guard lock(mutex_);
+    give_back(parts->state_memory);
+  }
 }
 
 uint64_t EngineImpl::memory_of(const GraphNode& node) const {
   std::lock_guard lock(mutex_);
   uint64_t bytes = 0;
   for (const auto& parts : node.parts_)
-    for (auto [at, size] : parts->memory) bytes += size;
+    for (const auto* memory : {&parts->memory, &parts->state_memory})
+      for (auto [at, size] : *memory) bytes += size;
   for (const auto& edge : edges_)
     if (edge->to_ == &node)
       for (auto [at, size] : edge->memory_) bytes += size;
@@ -432,6 +468,9 @@ void EngineImpl::rebuild(BlockParts& parts) {
   b.steal = parts.steal.data();
   b.steal_count = static_cast<uint32_t>(parts.steal.size());
   b.next_steal = 0;
+  // What is left of a stolen batch is looked for here alone.
+  for (uint32_t i = 0; i < b.steal_count; ++i)
+    if (b.steal[i].taken > 0) b.next_steal = i;
   b.siblings = parts.siblings.data();
   b.sibling_count = static_cast<uint32_t>(parts.siblings.size());
   // Messages published or unpublished between steps: none, so these hold nothing that must be kept.

@@ -49,8 +49,9 @@ struct BlockParts {
   std::vector<std::byte> reply;
   std::vector<unsigned char> records;
   BlockCounters* counters = nullptr;
-  std::vector<std::pair<void*, size_t>>
-      memory;  // from the arena, given back when the kernel is gone
+  std::vector<std::pair<void*, size_t>> memory;        // from the arena; counters are read for ever
+  std::vector<std::pair<void*, size_t>> state_memory;  // given back when the kernel has ended
+  std::vector<std::byte*> guards;  // debug: what lies behind State, shared memory and scratch
   std::atomic<bool> stopped{false};
 };
 
@@ -73,18 +74,23 @@ class GraphNode final : public Node, public backends::Stepper {
   // Its handler may be given messages.
   bool active() const {
     KernelState state = state_.load(std::memory_order_acquire);
-    return state == KernelState::Active || state == KernelState::Terminating;
+    return state == KernelState::Active ||
+           (state == KernelState::Terminating && draining_.load(std::memory_order_acquire));
   }
   // A pump steps in every state, to finish what is on the device.
   bool may_run() const override {
     return remote_ != nullptr ? state_.load() != KernelState::Terminated : active();
   }
+  void set_error(std::string error);
+  std::vector<LatencyBucket> latency_buckets() const;
   StepResult step(Block& block, uint32_t budget) override;
 
   std::string name_;
   NodeKind kind_ = NodeKind::Kernel;
   uint32_t id_ = 0;
   std::atomic<KernelState> state_{KernelState::Created};
+  std::atomic<bool> draining_{false};  // Terminating, and what was accepted is still handled
+  std::atomic<bool> k2k_{false};       // enable_k2k, or an edge from or to another kernel
   LaunchOptions options_;
   const HandlerModule* module_ = nullptr;
   std::unique_ptr<HostStep> host_step_;
@@ -124,7 +130,8 @@ class GraphEdge final : public Edge {
       block_lists_;  // what Link::receivers and InRing::senders point at
   std::unique_ptr<KeySpec[]> keys_;
   std::vector<std::pair<void*, size_t>> memory_;
-  bool closed_ = false;
+  uint64_t capacity_ = 0;  // messages that may wait; the rings may have slots to spare
+  std::atomic<bool> closed_{false};
 };
 
 class EngineImpl {
@@ -160,15 +167,17 @@ class EngineImpl {
   // One queue to the host for the kernel's unconnected ports.
   Result<void> attach_receiver(GraphNode& node);
   GraphNode* host();
-  // The port is wired elsewhere now: nothing more of it goes to the host.
+  // The port is wired elsewhere now: nothing more of it goes to the host. Fails where messages of
+  // it still wait for a receive().
+  Result<void> may_detach_receiver(GraphNode& node, uint32_t port);
   Result<void> detach_receiver(GraphNode& node, uint32_t port);
+  // A kernel that could not be launched, or has ended: its name is free.
+  void forget(GraphNode& node);
 
   // Names for people
   void describe(const DeadLetter& letter, const MessageHeader& header, std::string& kernel,
                 std::string& edge, std::string& type, uint64_t& fingerprint) const;
   void describe_type(uint16_t type, std::string& name, uint64_t& fingerprint) const;
-  void describe_reply(size_t size, const GraphNode& asked, std::string& name,
-                      uint64_t& fingerprint) const;
   uint64_t memory_of(const GraphNode& node) const;
 
   // Runs f while the block is owned; returns when it has run.
@@ -190,8 +199,11 @@ class EngineImpl {
   std::mutex failures_mutex_;
   std::vector<std::thread> failures_;  // each cleans up after a kernel that has failed
 
-  mutable std::recursive_mutex mutex_;  // the graph
-  bool started_ = false;
+  // Who changes the graph holds `change_`, also while it waits for a block; who changes or reads
+  // the lists below holds `mutex_`, for a moment only: workers do, to name what they report.
+  std::recursive_mutex change_;
+  mutable std::recursive_mutex mutex_;
+  std::atomic<bool> started_{false};
   std::vector<std::unique_ptr<GraphNode>> nodes_;
   std::vector<std::unique_ptr<GraphEdge>> edges_;
   std::unordered_map<std::string, GraphNode*> by_name_;
@@ -201,7 +213,7 @@ class EngineImpl {
   GraphNode* host_ = nullptr;
   std::vector<std::unique_ptr<CreditPool>> pools_;
   std::deque<std::vector<Block*>> pool_waiters_;
-  uint64_t total_launched_ = 0;
+  std::atomic<uint64_t> total_launched_{0};
 
   // Messages of host threads, which are no blocks.
   std::atomic<uint64_t> host_created_{0};

@@ -20,16 +20,20 @@ HostWaiter::~HostWaiter() {
 void HostWaiter::notify() {
   exchange(&owner.block.signal.word, uint64_t{0});
   event_.notify_all();
-  if (int fd = fd_.load(std::memory_order_acquire); fd >= 0) {
-    uint64_t one = 1;
-    [[maybe_unused]] ssize_t written = write(fd, &one, sizeof one);  // full means readable already
-  }
+  signal_file_descriptor();
 }
 
 int HostWaiter::file_descriptor() {
   std::lock_guard lock(fd_mutex_);
   if (fd_.load() < 0) fd_.store(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
   return fd_.load();
+}
+
+void HostWaiter::signal_file_descriptor() {
+  if (int fd = fd_.load(std::memory_order_acquire); fd >= 0) {
+    uint64_t one = 1;
+    [[maybe_unused]] ssize_t written = write(fd, &one, sizeof one);  // full means readable already
+  }
 }
 
 void HostWaiter::drain_file_descriptor() {
@@ -54,8 +58,11 @@ Result<void> HostSender::send(const HostMessage& message, uint64_t deadline_ns) 
     if (keys == nullptr) {
       target = next_.fetch_add(1, std::memory_order_relaxed) % targets_;
     } else if (keys[message.accept].size == 0) {
-      for (uint32_t t = 0; t < targets_; ++t)
-        if (auto sent = put(t, message, deadline_ns); !sent) return sent;
+      HostMessage copy = message;
+      for (uint32_t t = 0; t < targets_; ++t) {
+        if (auto sent = put(t, copy, deadline_ns); !sent) return sent;
+        copy.emission.correlation_id = 0;  // the first copy carries the duty to answer
+      }
       return {};
     } else {
       Key key;
@@ -133,7 +140,11 @@ HostReceiver::Taken HostReceiver::receive(
   for (;;) {
     if (ring.take(1, position) == 1) break;
     waiter.drain_file_descriptor();
-    if (ring.take(1, position) == 1) break;
+    if (ring.take(1, position) == 1) {
+      // Messages that came before the descriptor was drained ring for nobody else.
+      waiter.signal_file_descriptor();
+      break;
+    }
     if (is_finished(from_.state_.load())) {
       if (ring.take(1, position) == 1) break;
       return Taken::Closed;
@@ -145,6 +156,11 @@ HostReceiver::Taken HostReceiver::receive(
   }
   MessageHeader& h = *ring.ring.slot(position);
   use(h, payload_of(&h));
+  if (h.correlation_id != 0) {  // forwarded to the host, which does not reply
+    RequestResult result{};
+    result.outcome = RequestResult::Outcome::NoReply;
+    engine_.requests_.complete(h.reply_to, h.correlation_id, result);
+  }
   ring.release(position);
   fetch_add(&edge_.received_[0]->delivered, uint64_t{1});
   engine_.host_finished_.fetch_add(1);
@@ -162,8 +178,14 @@ GraphNode* EngineImpl::host() {
 }
 
 Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
-  std::lock_guard lock(mutex_);
+  {
+    std::lock_guard lock(mutex_);
+    if (node.sender_ != nullptr) return node.sender_;
+  }
+  std::lock_guard lock(change_);
   if (node.sender_ != nullptr) return node.sender_;
+  if (is_finished(node.state()) || node.state() == KernelState::Terminating)
+    return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(node.state())), node.name_);
   if (node.module_ == nullptr || node.module_->accept_count == 0)
     return fail(ErrorCode::InvalidMessage, "'" + node.name_ + "' accepts no messages", node.name_);
   auto owned = std::make_unique<GraphEdge>();
@@ -189,18 +211,26 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
     if (!memory) return tl::unexpected(memory.error());
     edge.rings_.push_back(ring_at(*memory, capacity, stride));
   }
+  edge.capacity_ = uint64_t{capacity} * edge.rings_.size();
   auto sent = allocate_one<SendCounters>(edge.memory_);
   if (!sent) return tl::unexpected(sent.error());
   edge.sent_.push_back(*sent);
   sender->bits_.resize(edge.rings_.size());
-  bool stealing = strategy == SchedulerStrategy::WorkStealing && blocks > 1;
-  for (uint32_t r = 0; r < blocks; ++r) {
+  // What a block has stolen and what it has of its own are counted apart.
+  bool stealing = node.parts_[0]->owner.block.steal_threshold != 0;
+  for (uint32_t r = 0; r < blocks * (stealing ? 2 : 1); ++r) {
     auto received = allocate_one<ReceiveCounters>(edge.memory_);
     if (!received) return tl::unexpected(received.error());
     edge.received_.push_back(*received);
+  }
+  {
+    std::lock_guard lists(mutex_);
+    edges_.push_back(std::move(owned));
+  }
+  for (uint32_t r = 0; r < blocks; ++r) {
     BlockParts& parts = *node.parts_[r];
     run_on(parts.owner, [&](Block&) {
-      auto end = [&](const Ring& ring, uint32_t level) {
+      auto end = [&](const Ring& ring, uint32_t level, ReceiveCounters* counters) {
         InRing in;
         in.kind = RingKind::Mpmc;
         in.level = static_cast<uint8_t>(level);
@@ -210,22 +240,23 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
         in.senders = &sender->waiter.block;
         in.sender_count = 1;
         in.bit = static_cast<uint32_t>(parts.in.size());
-        in.counters = edge.received_[r];
+        in.counters = counters;
         return in;
       };
       uint32_t target = sender->shared_inbox_ ? 0 : r;
       for (uint32_t level = 0; level < sender->levels_; ++level) {
         uint32_t at = target * sender->levels_ + level;
-        parts.in.push_back(end(edge.rings_[at], level));
+        parts.in.push_back(end(edge.rings_[at], level, edge.received_[r]));
         sender->bits_[at] = ring_bit(parts.in.back().bit);
       }
       if (stealing)
         for (uint32_t other = 1; other < blocks; ++other)
-          parts.steal.push_back(end(edge.rings_[(r + other) % blocks], 0));
+          parts.steal.push_back(
+              end(edge.rings_[(r + other) % blocks], 0, edge.received_[blocks + r]));
       rebuild(parts);
     });
   }
-  edges_.push_back(std::move(owned));
+  std::lock_guard lists(mutex_);
   node.sender_ = sender;
   return sender;
 }
@@ -248,6 +279,7 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
   auto memory = allocate(ring_bytes(capacity, stride), edge.memory_);
   if (!memory) return tl::unexpected(memory.error());
   edge.rings_.push_back(ring_at(*memory, capacity, stride));
+  edge.capacity_ = capacity;
   auto received = allocate_one<ReceiveCounters>(edge.memory_);
   if (!received) return tl::unexpected(received.error());
   edge.received_.push_back(*received);
@@ -279,13 +311,30 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
     }
     rebuild(*parts);
   }
-  edges_.push_back(std::move(owned));
+  {
+    std::lock_guard lists(mutex_);
+    edges_.push_back(std::move(owned));
+  }
   node.receiver_ = receiver;
   return {};
 }
 
+Result<void> EngineImpl::may_detach_receiver(GraphNode& node, uint32_t port) {
+  std::lock_guard lock(change_);
+  if (node.receiver_ == nullptr) return {};
+  bool waits = false;
+  for (auto& parts : node.parts_)
+    run_on(parts->owner, [&](Block&) {
+      for (const OutEdge& e : parts->port_edges[port])
+        waits = waits || (edges_[e.edge]->to_ == host_ && e.staged != 0);
+    });
+  if (!waits) return {};
+  return fail(ErrorCode::QueueFull, "messages wait on this port for receive(); receive them first",
+              node.name_);
+}
+
 Result<void> EngineImpl::detach_receiver(GraphNode& node, uint32_t port) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(change_);
   if (node.receiver_ == nullptr) return {};
   Result<void> result;
   for (auto& parts : node.parts_) {

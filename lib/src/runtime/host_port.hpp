@@ -23,6 +23,7 @@ class HostWaiter {
   template <class Ready>
   bool wait(Ready&& ready, uint64_t deadline_ns);
   int file_descriptor();  // readable after a wake-up; -1: none could be made
+  void signal_file_descriptor();
   void drain_file_descriptor();
 
   BlockOwner owner;

@@ -57,6 +57,13 @@ uint32_t take(Block& b, uint32_t most,
   uint32_t taken = 0;
   uint32_t empty = 0;
   b.now_us = wall_us();
+  const bool letters =
+      static_cast<GraphNode*>(BlockOwner::of(b).stepper)->kind_ == NodeKind::DeadLetters;
+  // A request that was forwarded to an output ends there.
+  auto answer = [&](const MessageHeader& h) {
+    if (h.correlation_id != 0 && !letters)
+      complete_request(b, h, Completion::NoReply, Reason::None, nullptr);
+  };
   while (taken < most && empty < b.in_count) {
     InRing& in = b.in[b.next_in];
     b.next_in = b.next_in + 1 >= b.in_count ? 0 : b.next_in + 1;
@@ -66,15 +73,18 @@ uint32_t take(Block& b, uint32_t most,
       uint32_t available = min_of(in.spsc.available(), most - taken);
       while (n < available &&
              (goes_on = use(in.edge, *in.spsc.front(), payload_of(in.spsc.front())))) {
+        answer(*in.spsc.front());
         in.spsc.pop();
         ++n;
       }
       if (n > 0) in.spsc.release();
     } else {
-      if (in.taken == 0) in.taken = in.mpmc.take(most - taken, in.taken_first);
+      constexpr uint32_t kInHand = 64;  // what drop_oldest has slots to spare for
+      if (in.taken == 0) in.taken = in.mpmc.take(min_of(most - taken, kInHand), in.taken_first);
       while (in.taken > 0 && n < most - taken &&
              (goes_on = use(in.edge, *in.mpmc.ring.slot(in.taken_first),
                             payload_of(in.mpmc.ring.slot(in.taken_first))))) {
+        answer(*in.mpmc.ring.slot(in.taken_first));
         in.mpmc.release(in.taken_first++);
         --in.taken;
         ++n;
@@ -91,7 +101,7 @@ uint32_t take(Block& b, uint32_t most,
     if (!goes_on) break;
   }
   // Dead letters are no messages under way: the letter's message has been counted where it ended.
-  if (static_cast<GraphNode*>(BlockOwner::of(b).stepper)->kind_ != NodeKind::DeadLetters) {
+  if (!letters) {
     b.finished += taken;
     store_release(&b.counters->finished, b.finished);
   }

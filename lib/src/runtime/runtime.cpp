@@ -125,6 +125,7 @@ KernelStatus KernelHandle::status() const {
   KernelStatus status;
   KernelMetrics m = metrics();
   status.id = id();
+  status.k2k = inner_->node->k2k_.load();
   status.state = m.state;
   status.mode = inner_->node->options().mode;
   status.input_queue_depth = m.input_queue_depth;
@@ -147,6 +148,7 @@ KernelMetrics KernelHandle::metrics() const {
   m.latency_max_us = counts.latency.max_us;
   m.latency_p50_us = counts.latency.p50_us;
   m.latency_p99_us = counts.latency.p99_us;
+  m.latency_histogram = node.latency_buckets();
   m.invocations = counts.invocations;
   m.stolen = counts.stolen;
   m.last_error = node.last_error();
@@ -184,6 +186,8 @@ Result<void> KernelHandle::send_envelope(const Envelope& envelope, Duration time
                 "payload has " + std::to_string(envelope.payload.size()) + " bytes, a " +
                     envelope.type + " has " + std::to_string(module.accepts[message.accept].size),
                 id());
+  if (uint64_t stamp = envelope.header.hlc; stamp != 0)
+    if (auto seen = Hlc{}.observe(stamp); !seen) return seen;
   auto sender = inner_->engine->impl().sender_to(node);
   if (!sender) return tl::unexpected(sender.error());
   message.payload = envelope.payload.data();
@@ -249,6 +253,7 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
     RequestResult::Outcome outcome{};
     std::string detail;
     Reason reason = Reason::None;
+    uint16_t type = 0;
     std::vector<std::byte> payload;
   };
   // Kept per thread: this function returns only after the completion, or after it was ruled out.
@@ -261,6 +266,7 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
         waiting->outcome = result.outcome;
         waiting->detail = result.detail;
         waiting->reason = result.reason;
+        waiting->type = result.type;
         waiting->payload.assign(result.payload.begin(), result.payload.end());
         waiting->done.exchange(1);
         waiting->waiter.owner.notify();
@@ -301,8 +307,8 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
   Envelope reply;
   reply.header.correlation_id = ticket->correlation_id;
   reply.payload = std::move(waiting->payload);
-  // A reply travels outside the rings, so its type is that of the answering kernel.
-  impl.describe_reply(reply.payload.size(), *inner_->node, reply.type, reply.fingerprint);
+  reply.header.message_type = waiting->type;
+  impl.describe_type(waiting->type, reply.type, reply.fingerprint);
   return reply;
 }
 
@@ -383,7 +389,7 @@ Result<KernelHandle> Runtime::launch_module(std::string id, const HandlerModule&
 Result<void> Runtime::connect(const PortRef& from, const KernelHandle& to,
                               const WireOptions& options) {
   auto* source = static_cast<GraphNode*>(impl_->engine->find(from.kernel));
-  if (source == nullptr)
+  if (source == nullptr || source->module_ == nullptr)
     return fail(ErrorCode::KernelNotFound, "no kernel '" + from.kernel + "'", from.kernel);
   if (is_finished(to.state()))
     return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(to.state())), to.id());
@@ -398,6 +404,7 @@ Result<void> Runtime::connect(const PortRef& from, const KernelHandle& to,
   if (spec.port == module.port_count && !(from.port == "reply" && module.reply.name != nullptr))
     return fail(ErrorCode::ValidationError,
                 "kernel '" + from.kernel + "' has no port '" + from.port + "'", from.kernel);
+  if (auto may = impl_->engine->impl().may_detach_receiver(*source, spec.port); !may) return may;
   auto edge = impl_->engine->connect(spec);
   if (!edge) return tl::unexpected(edge.error());
   return impl_->engine->impl().detach_receiver(*source, spec.port);

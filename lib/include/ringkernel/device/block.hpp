@@ -26,6 +26,7 @@ enum class Reason : uint16_t {
   ReceiverDeactivated,
   DrainTimeout,
   MaxHopsExceeded,
+  LateReply,  // the request was complete already
   KernelFailed,
   DeviceLost,
   Count
@@ -55,6 +56,8 @@ RK_HD const char* reason_name(Reason reason) {
       return "drain_timeout";
     case Reason::MaxHopsExceeded:
       return "max_hops_exceeded";
+    case Reason::LateReply:
+      return "late_reply";
     case Reason::KernelFailed:
       return "kernel_failed";
     case Reason::DeviceLost:
@@ -151,6 +154,7 @@ struct OutEdge {
   KeySpec* key = nullptr;           // Route::Key
   uint32_t block_field_offset = 0;  // Route::BlockField: an unsigned integer
   uint32_t block_field_size = 0;
+  uint32_t limit = 0;  // OnFull::DropOldest: most messages that wait; the ring has slots to spare
   // Staged messages, oldest first: slots of `stride` bytes and the link each goes to.
   unsigned char* staging = nullptr;
   uint32_t* staged_link = nullptr;
@@ -190,11 +194,14 @@ struct HostServices {
   void* context = nullptr;
   uint64_t (*now_us)(void* context) = nullptr;  // wall clock, microseconds since 1970
   uint64_t (*lease_ids)(void* context, uint32_t n) = nullptr;  // first of n fresh message ids
-  // Ends the obligation of a request. `type` is the payload's message type.
-  void (*complete)(void* context, const MessageHeader* request, Completion how, Reason reason,
+  // Ends the obligation of a request; false: it was complete already. `type` is the payload's
+  // message type.
+  bool (*complete)(void* context, const MessageHeader* request, Completion how, Reason reason,
                    const char* detail, uint16_t type, const void* payload, uint32_t size) = nullptr;
   void (*log)(void* context, const Block* block, int level, const char* text,
               double value) = nullptr;
+  // A message or one of on_start, on_poll, on_stop failed.
+  void (*failed)(void* context, const Block* block, Reason reason, const char* detail) = nullptr;
   void (*run_team)(Block* block, void (*body)(void* argument, uint32_t rank),
                    void* argument) = nullptr;
   void (*sync_team)(Block* block, uint32_t rank) = nullptr;
@@ -209,6 +216,7 @@ struct Block {
   uint32_t blocks = 1;
   uint32_t threads = 1;
   uint8_t keyed = 0;
+  uint8_t profiled = 0;  // latency is taken per message, not per batch
   const HostServices* host = nullptr;
   void* owner = nullptr;  // the backend's
 

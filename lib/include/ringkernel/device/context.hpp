@@ -63,7 +63,8 @@ class Context {
   }
 
   // Answers the request in hand; where nobody asked, goes to the kernel's reply wire, else it is
-  // counted as unasked. The last reply of a handler counts.
+  // counted as unasked. The last reply of a handler counts; one to a request that is complete
+  // already is a dead letter.
   template <class M>
   RK_HD void reply(const M& message) {
     static_assert(is_same_type<M, typename traits::ReplyOf<H>::Type>,
@@ -131,17 +132,7 @@ class Context {
     } else if (b_.threads == 1) {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if constexpr (traits::granularity_of<H>() == Granularity::Serial) {
-      struct Job {
-        uint32_t n, threads;
-        F* f;
-      } job{n, b_.threads, &f};
-      b_.host->run_team(
-          &b_,
-          [](void* argument, uint32_t rank) {
-            Job& j = *static_cast<Job*>(argument);
-            for (uint32_t i = rank; i < j.n; i += j.threads) (*j.f)(i);
-          },
-          &job);
+      help<F>(n, f);
     } else {
       for (uint32_t i = rank_; i < n; i += b_.threads) f(i);
       sync();
@@ -178,6 +169,41 @@ class Context {
   friend class Step;
   template <class>
   friend class Resident;
+
+  // All threads of the block run their share of f. What one throws is thrown on once all are done.
+  template <class F>
+  RK_HD void help(uint32_t n, F& f) {
+    struct Job {
+      uint32_t n, threads;
+      F* f;
+#if !defined(__CUDACC__)
+      uint32_t thrown;
+      std::exception_ptr error;
+#endif
+    };
+    Job job{};
+    job.n = n;
+    job.threads = b_.threads;
+    job.f = &f;
+    b_.host->run_team(
+        &b_,
+        [](void* argument, uint32_t rank) {
+          Job& j = *static_cast<Job*>(argument);
+#if defined(__CUDACC__)
+          for (uint32_t i = rank; i < j.n; i += j.threads) (*j.f)(i);
+#else
+          try {
+            for (uint32_t i = rank; i < j.n; i += j.threads) (*j.f)(i);
+          } catch (...) {
+            if (exchange(&j.thrown, 1U) == 0) j.error = std::current_exception();
+          }
+#endif
+        },
+        &job);
+#if !defined(__CUDACC__)
+    if (job.error) std::rethrow_exception(job.error);
+#endif
+  }
 
   RK_HD static constexpr bool collective() {
     return traits::granularity_of<H>() == Granularity::Block ||

@@ -16,10 +16,10 @@ class Inbox {
     return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
   }
 
-  // The next ring with a message, the own ones first; null: there is none.
+  // The next ring with a message; null: there is none.
   RK_HD InRing* next() {
     InRing* ring = next_ring();
-    return ring != nullptr ? ring : steal();
+    return RK_UNLIKELY(b_.steal_threshold != 0) ? own_or_stolen(ring) : ring;
   }
 
   // No credits: from now on only messages from inside the cycle are taken, or its credits would
@@ -52,10 +52,17 @@ class Inbox {
     uint32_t n = room_for_messages(b_, wanted, full, edge);
     if (RK_LIKELY(n > 0)) return n;
     if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
-    ask_for_room(*full);
-    n = room_for_messages(b_, wanted, full, edge);
-    if (n == 0) begin_waiting(b_, edge);
-    return n;
+    // The ring that was full may have room by now and another none: only a ring that was asked and
+    // is full still will wake the block.
+    const RingControl* asked = nullptr;
+    while (asked != full->control) {
+      asked = full->control;
+      ask_for_room(*full);
+      n = room_for_messages(b_, wanted, full, edge);
+      if (n > 0) return n;
+    }
+    begin_waiting(b_, edge);
+    return 0;
   }
 
   // Gives the slots that were taken back to their senders.
@@ -110,14 +117,31 @@ class Inbox {
     return best;
   }
 
-  // With little of its own, a block looks at a few siblings that have plenty.
+  // With fewer messages than steal_threshold of its own, a block helps its siblings; own and stolen
+  // batches take turns, so neither waits for the other.
+  RK_HD InRing* own_or_stolen(InRing* own) {
+    if (starved_) return own;
+    if (own != nullptr) {
+      uint32_t depth = 0;
+      for (uint32_t i = 0; i < b_.in_count; ++i) depth += ready(b_.in[i]);
+      if (depth >= b_.steal_threshold || stole_) {
+        stole_ = false;
+        return own;
+      }
+    }
+    InRing* stolen = steal();
+    stole_ = stolen != nullptr;
+    return stole_ ? stolen : own;
+  }
+
+  // What is left of the last stolen batch, or a new one from one of the next siblings.
   RK_HD InRing* steal() {
-    if (RK_LIKELY(b_.steal_threshold == 0)) return nullptr;
+    if (b_.steal_count == 0) return nullptr;
+    if (b_.steal[b_.next_steal].taken > 0) return &b_.steal[b_.next_steal];
     uint32_t looks = min_of(b_.steal_neighborhood, b_.steal_count);
     for (uint32_t i = 0; i < looks; ++i) {
-      InRing& r = b_.steal[b_.next_steal];
       b_.next_steal = b_.next_steal + 1 >= b_.steal_count ? 0 : b_.next_steal + 1;
-      if (r.taken > 0) return &r;
+      InRing& r = b_.steal[b_.next_steal];
       if (r.mpmc.depth() <= b_.share_threshold) continue;
       r.taken = r.mpmc.take(b_.max_steal_batch, r.taken_first);
       if (r.taken > 0) {
@@ -130,6 +154,7 @@ class Inbox {
 
   Block& b_;
   bool starved_ = false;
+  bool stole_ = false;  // the last batch was a sibling's
 };
 
 }  // namespace ringkernel

@@ -93,11 +93,12 @@ RK_HD void append_dead_letter(Block& b, const MessageHeader& header, const void*
   copy_bytes(letter + 1, payload, payload_size);
 }
 
-RK_HD void complete_request(Block& b, const MessageHeader& request, Completion how, Reason reason,
+// False: the request was complete already.
+RK_HD bool complete_request(Block& b, const MessageHeader& request, Completion how, Reason reason,
                             const char* detail, uint16_t type = 0, const void* payload = nullptr,
                             uint32_t size = 0) {
-  if (request.correlation_id != 0 && b.host->complete != nullptr)
-    b.host->complete(b.host->context, &request, how, reason, detail, type, payload, size);
+  if (request.correlation_id == 0 || b.host->complete == nullptr) return true;
+  return b.host->complete(b.host->context, &request, how, reason, detail, type, payload, size);
 }
 
 // Which link a message takes. REQUIRES: the edge is not Route::All.
@@ -314,16 +315,17 @@ RK_HD void return_credits(Block& b) {
     for (uint32_t i = 0; i < b.credits->waiter_count; ++i) wake(b, *b.credits->waiters[i], kRoom);
 }
 
-// Drops the oldest message of a full ring, as a consumer would take it.
-RK_HD void drop_oldest(Block& b, OutEdge& e, MpmcRing& ring) {
+// Drops the oldest message that waits, as a consumer would take it. False: none is ready.
+RK_HD bool drop_oldest(Block& b, OutEdge& e, MpmcRing& ring) {
   uint64_t position;
-  if (ring.take(1, position) == 0) return;
+  if (ring.take(1, position) == 0) return false;
   MessageHeader& h = *ring.ring.slot(position);
   complete_request(b, h, Completion::Failed, Reason::QueueFull, "dropped as the oldest");
   ring.release(position);
   count(&e.counters->dropped, 1);
   ++b.finished;
   if (e.in_cycle) ++b.credits_back;
+  return true;
 }
 
 // Moves an edge's staged messages to their rings. False: a waiting edge is still full.
@@ -332,7 +334,14 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
     uint32_t link_index = e.staged_link[e.flushed];
     Link& link = e.links[link_index];
     uint32_t n = 1;
-    while (e.flushed + n < e.staged && e.staged_link[e.flushed + n] == link_index) ++n;
+    if (e.on_full == OnFull::DropOldest && !e.closed) {
+      // Slots that the receiver has in hand are no messages that wait: the oldest of these goes as
+      // soon as there are `limit`.
+      while (link.mpmc.depth() >= e.limit && drop_oldest(b, e, link.mpmc)) {
+      }
+    } else {
+      while (e.flushed + n < e.staged && e.staged_link[e.flushed + n] == link_index) ++n;
+    }
     uint64_t first = 0;
     MpmcRing::Claim claim = e.closed ? MpmcRing::Claim::Closed : link.mpmc.claim(n, first);
     if (claim == MpmcRing::Claim::Ok) {
@@ -348,14 +357,11 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
       continue;
     }
     if (claim == MpmcRing::Claim::Full) {
-      if (e.on_full == OnFull::Wait) {
+      // With drop_oldest only where other senders have taken the slots to spare.
+      if (e.on_full == OnFull::Wait || e.on_full == OnFull::DropOldest) {
         ask_for_room(link.mpmc.ring);
         if (link.mpmc.has_room()) continue;
         return false;
-      }
-      if (e.on_full == OnFull::DropOldest) {
-        drop_oldest(b, e, link.mpmc);
-        continue;
       }
     }
     // Closed, or full with a policy that refuses the newest.

@@ -95,7 +95,11 @@ class Step {
     bool paused = false;
     if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
       if (b_.threads > 1) {
-        while (done < n) done += handle_on_threads(r, min_of(n - done, b_.threads));
+        while (done < n && !paused) {
+          uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads));
+          paused = handled == 0;
+          done += handled;
+        }
         return end_batch(r, done, credits);
       }
     }
@@ -111,6 +115,7 @@ class Step {
       }
     } else {
       if (r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+      store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
       n = min_of(n, r.taken);
       while (done < n && !paused) {
         MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
@@ -176,7 +181,8 @@ class Step {
   }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
-  // of the messages, and what the threads ask for happens in that order too.
+  // of the messages, and what the threads ask for happens in that order too. 0: none was ready
+  // after all, or a message paused in the middle of visiting the keys.
   RK_HD uint32_t handle_on_threads(InRing& r, uint32_t n) {
     constexpr uint32_t kMost = 1024;
     struct Slot {
@@ -192,7 +198,9 @@ class Step {
     uint32_t taken = 0;
     uint32_t rounds = 0;
     if (r.kind == RingKind::Mpmc && r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
+    // Of the messages that the ring's depth has promised, others may have taken some.
     uint32_t here = r.kind == RingKind::Spsc ? n : min_of(n, r.taken);
+    if (here == 0) return 0;
     for (uint32_t i = 0; i < here; ++i) {
       MessageHeader* h = r.kind == RingKind::Spsc ? r.spsc.ring.slot(r.spsc.head + i)
                                                   : r.mpmc.ring.slot(r.taken_first + i);
@@ -218,8 +226,9 @@ class Step {
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
           r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
-      if (handle(r, *h)) pop(r, 1);
-      return b_.visiting ? n : 1;
+      if (!handle(r, *h)) return 0;
+      pop(r, 1);
+      return 1;
     }
     b_.in_hand = slots[0].header;
     struct Failure {
@@ -383,12 +392,18 @@ class Step {
       return;
     }
     take_back(b_);
+    tell_failure(ctx);
     append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.reason_,
                        ctx.detail_);
     complete_request(b_, h, Completion::Failed, ctx.reason_, ctx.detail_);
     count(&b_.counters->failed, 1);
     ++b_.finished;
     settled_ = false;
+  }
+
+  RK_HD void tell_failure(const Ctx& ctx) {
+    if (b_.host->failed != nullptr)
+      b_.host->failed(b_.host->context, &b_, ctx.reason_, ctx.detail_);
   }
 
   // What the call emitted stays.
@@ -402,8 +417,13 @@ class Step {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
           is_same_type<R, Opaque> ? b_.accept_sizes[0] : static_cast<uint32_t>(sizeof(R));
-      complete_request(b_, h, Completion::Reply, Reason::None, nullptr,
-                       b_.ports[Ctx::Ports::kCount].message_type, b_.reply_buffer, size);
+      uint16_t type = b_.ports[Ctx::Ports::kCount].message_type;
+      if (!complete_request(b_, h, Completion::Reply, Reason::None, nullptr, type, b_.reply_buffer,
+                            size)) {
+        MessageHeader late = h;
+        late.message_type = type;
+        append_dead_letter(b_, late, b_.reply_buffer, size, kNoEdge, Reason::LateReply, nullptr);
+      }
       settled_ = true;
     } else if (ctx.forwarded_) {
       if (ctx.refused_ != Reason::None)
@@ -449,9 +469,16 @@ class Step {
     return flushed;
   }
 
-  // --- latency: one look at the clock per batch, one record per run of equal stamps
+  // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
+  // block is profiled, one of each per message
 
   RK_HD void record(uint64_t hlc) {
+    if (RK_UNLIKELY(b_.profiled != 0)) {
+      uint64_t now = b_.host->now_us(b_.host->context);
+      uint64_t sent = hlc_microseconds(hlc);
+      b_.counters->latency.record(now > sent ? now - sent : 0, 1);
+      return;
+    }
     if (run_count_ > 0 && runs_[run_count_ - 1].hlc == hlc) {
       ++runs_[run_count_ - 1].n;
       return;
@@ -484,6 +511,7 @@ class Step {
     MessageHeader header{};
     if (ctx.failed()) {
       take_back(b_);
+      tell_failure(ctx);
       header.hlc = b_.hlc;
       append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
       count(&b_.counters->failed_hooks, 1);

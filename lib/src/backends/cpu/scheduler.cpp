@@ -157,6 +157,7 @@ bool Scheduler::wait_awake(Worker& worker, BlockOwner*& found) {
   if (!may_spin_ || persistent_.load(std::memory_order_relaxed) <= 0) return false;
   uint32_t none = 0;
   if (!spinning_.compare_exchange_strong(none, 1)) return false;
+  waited_awake_.fetch_add(1, std::memory_order_relaxed);
   uint64_t until = monotonic_ns() + kSpinNs;
   do {
     // The clock and other workers' queues are looked at less often than the own.

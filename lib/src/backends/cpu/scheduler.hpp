@@ -33,6 +33,9 @@ class Scheduler final : public Backend {
   void expect_persistent(int64_t blocks) override { persistent_.fetch_add(blocks); }
   uint32_t workers() const override { return static_cast<uint32_t>(workers_.size()); }
 
+  // How often a worker has waited for work awake.
+  uint64_t waited_awake() const { return waited_awake_.load(std::memory_order_relaxed); }
+
   // The block that the calling thread runs, or null. Safe in a signal handler.
   static const BlockOwner* current();
 
@@ -65,6 +68,7 @@ class Scheduler final : public Backend {
   EventCount parking_;
   std::atomic<uint32_t> awake_{0};     // workers that are not parked
   std::atomic<uint32_t> spinning_{0};  // workers that wait awake
+  std::atomic<uint64_t> waited_awake_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> persistent_{0};  // blocks that may be waited for awake
   bool may_spin_ = true;

@@ -1,0 +1,351 @@
+// Terminating, launching again and failing, at the worst of moments.
+#include <poll.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "backend/suite.hpp"
+
+namespace {
+
+std::atomic<bool> gate_open{false};
+std::atomic<int> at_gate{0};
+
+struct GatedAdd {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<GatedAdd>;
+  static void on_message(Context& ctx, const Number& n) {
+    at_gate.fetch_add(1);
+    while (!gate_open.load()) std::this_thread::sleep_for(1ms);
+    ctx.emit(port::out, n);
+  }
+};
+
+struct Farewell {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Farewell>;
+  static void on_message(Context& ctx, const Number& n) { ctx.emit(port::out, n); }
+  static void on_stop(Context& ctx) { ctx.emit(port::out, Number{999, 0, 0}); }
+};
+
+struct ThrowsOnThreads {
+  using Context = ringkernel::Context<ThrowsOnThreads>;
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.parallel_for(8, [&](uint32_t i) {
+      if (i == n.id) throw std::runtime_error("thread " + std::to_string(i));
+    });
+  }
+};
+
+struct EachThread {
+  static constexpr Granularity kGranularity = Granularity::Thread;
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<EachThread>;
+  static void on_message(Context& ctx, const Number& n) { ctx.emit(port::out, n); }
+};
+
+// Of the same size as Number.
+struct Quote {
+  uint64_t bid;
+  uint64_t ask;
+  uint64_t at;
+};
+
+}  // namespace
+
+RK_MESSAGE(Quote, bid, ask, at)
+
+namespace {
+
+struct Quotes {
+  using Reply = Quote;
+  using Context = ringkernel::Context<Quotes>;
+  static void on_message(Context& ctx, const Number& n) { ctx.reply(Quote{n.id, n.value, 0}); }
+};
+
+}  // namespace
+
+TEST_CASE("terminate waits for what the host has not received yet") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<Add>("add", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  send_all(kernel, 10);
+  eventually([&] { return kernel.metrics().messages_processed == 10; });
+  std::thread terminator([&] { ok(kernel.terminate()); });
+  eventually([&] { return kernel.state() == KernelState::Terminating; });
+  for (uint64_t i = 0; i < 10; ++i) CHECK(receive(kernel).id == i);
+  terminator.join();
+  CHECK(code_of(kernel.receive()) == ErrorCode::Closed);
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("terminate keeps its time where nobody receives, and what is left is a dead letter") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          if (letter.reason == "drain_timeout") dead.fetch_add(1);
+                        })
+                        .build()
+                        .value();
+  auto kernel =
+      runtime.launch<Farewell>("farewell", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  send_all(kernel, 10);
+  eventually([&] { return kernel.metrics().messages_processed == 10; });
+  CHECK(code_of(kernel.terminate(20ms)) == ErrorCode::Timeout);
+  receive(kernel, 4);
+  CHECK(code_of(kernel.receive()) == ErrorCode::Closed);
+  eventually([&] { return dead.load() == 6; });
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("a kernel that never was active ends without having run") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          if (letter.reason == "receiver_terminated") dead.fetch_add(1);
+                        })
+                        .build()
+                        .value();
+  auto kernel = runtime.launch<Lifecycle>("life", LaunchOptions{}.without_auto_activate()).value();
+  ok(kernel.send(Number{2, 0, 0}));
+  ok(kernel.terminate());
+  CHECK(code_of(kernel.receive()) == ErrorCode::Closed);
+  eventually([&] { return dead.load() == 1; });
+  CHECK(kernel.metrics().messages_processed == 0);
+}
+
+TEST_CASE("a message that was accepted while its kernel is terminated is counted to its end") {
+  Runtime runtime = make_runtime();
+  for (int round = 0; round < 300; ++round) {
+    auto kernel =
+        runtime
+            .launch<Swallow>(
+                "brief", round % 2 == 0 ? LaunchOptions{} : LaunchOptions{}.without_auto_activate())
+            .value();
+    std::atomic<bool> sending{false};
+    std::thread sender([&] {
+      sending.store(true);
+      while (kernel.send(Number{1, 0, 0}, 30s)) {
+      }
+    });
+    while (!sending.load()) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(round % 50));
+    ok(kernel.terminate());
+    sender.join();
+    REQUIRE(runtime.wait_idle(30s));
+  }
+}
+
+TEST_CASE("kernels are launched and wired while dead letters are on their way") {
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime =
+      builder(1).on_dead_letter([&](const DeadMessage&) { dead.fetch_add(1); }).build().value();
+  auto failing = runtime.launch<Unruly>("failing").value();
+  std::thread sender([&] {
+    while (!stop.load()) ok(failing.send(Number{1, 0, 0}, 30s));
+  });
+  eventually([&] { return dead.load() > 0; });
+  auto first = runtime.launch<Add>("first").value();
+  for (int i = 0; i < 50; ++i) {
+    auto kernel = runtime.launch<Add>("kernel " + std::to_string(i)).value();
+    ok(runtime.connect(first.port("out"), kernel));
+  }
+  stop.store(true);
+  sender.join();
+  REQUIRE(runtime.wait_idle());
+}
+
+TEST_CASE("the first message to a kernel does not wait for workers that are busy") {
+  gate_open.store(false);
+  at_gate.store(0);
+  Runtime runtime = make_runtime(1);
+  auto busy = runtime.launch<GatedAdd>("busy").value();
+  auto idle = runtime.launch<Swallow>("idle", LaunchOptions{}.without_auto_activate()).value();
+  ok(busy.send(Number{1, 0, 0}));
+  eventually([&] { return at_gate.load() == 1; });
+  ok(idle.try_send(Number{1, 0, 0}));
+  gate_open.store(true);
+  receive(busy);
+}
+
+TEST_CASE("a kernel may have the name of anything of the engine's own") {
+  Runtime runtime = builder().on_dead_letter([](const DeadMessage&) {}).build().value();
+  for (const char* name : {"host", "dead letters"}) {
+    auto kernel = runtime.launch<Add>(name, {}, {.amount = 1}).value();
+    ok(kernel.send(Number{1, 0, 1}));
+    CHECK(receive(kernel).value == 2);
+    CHECK(kernel.metrics().output_queue_depth == 0);
+  }
+}
+
+TEST_CASE("a kernel that was launched again is wired again in place of the one that ended") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime =
+      builder().on_dead_letter([&](const DeadMessage&) { dead.fetch_add(1); }).build().value();
+  auto from = runtime.launch<Add>("from").value();
+  for (int round = 0; round < 3; ++round) {
+    auto to = runtime.launch<Add>("to").value();
+    ok(runtime.connect(from.port("out"), to));
+    send_all(from, 5);
+    receive(to, 5);
+    ok(to.terminate());
+    CHECK(code_of(runtime.connect(from.port("out"), to)) == ErrorCode::Closed);
+  }
+  CHECK(runtime.metrics().dead_letters == 0);
+}
+
+TEST_CASE("launching again and again keeps no State, and nothing is kept of a message") {
+  Runtime runtime = make_runtime();
+  auto life = [&] {
+    auto kernel = runtime.launch<Count>("count").value();
+    send_all(kernel, 200, 100);
+    receive(kernel, 200);
+    ok(kernel.terminate());
+  };
+  for (int i = 0; i < 10; ++i) life();
+  uint64_t before = runtime.metrics().host_memory_used;
+  for (int i = 0; i < 100; ++i) life();
+  // Counters and the rings' cursors stay; messages and State would be 50 KiB a life.
+  CHECK(runtime.metrics().host_memory_used < before + 100 * 40'000);
+  auto kernel = runtime.launch<Swallow>("swallow").value();
+  auto deliver = [&](int n) {
+    for (int i = 0; i < n; ++i)
+      CHECK(runtime.deliver("swallow", Envelope::of(Number{1, 0, 0}), 30s) ==
+            DeliveryStatus::Delivered);
+  };
+  deliver(2'000);
+  before = runtime.metrics().host_memory_used;
+  deliver(20'000);
+  CHECK(runtime.metrics().host_memory_used == before);
+}
+
+TEST_CASE("drop_oldest drops no more than it must while its receiver is busy") {
+  Runtime runtime = make_runtime();
+  auto from = runtime.launch<Add>("from").value();
+  gate_open.store(false);
+  at_gate.store(0);
+  auto to = runtime.launch<GatedAdd>("to", LaunchOptions{}.with_input_queue_capacity(8)).value();
+  ok(runtime.connect(from.port("out"), to, {.on_full = OnFull::DropOldest}));
+  ok(from.send(Number{0, 0, 0}));
+  eventually([&] { return at_gate.load() == 1; });
+  for (uint64_t i = 1; i <= 12; ++i) ok(from.send(Number{i, 0, 0}));
+  eventually([&] { return from.metrics().messages_processed == 13; });
+  eventually([&] { return to.metrics().messages_dropped == 4; });
+  gate_open.store(true);
+  CHECK(receive(to).id == 0);
+  for (uint64_t i = 5; i <= 12; ++i) CHECK(receive(to).id == i);
+  REQUIRE(runtime.wait_idle());
+  CHECK(to.metrics().messages_dropped == 4);
+}
+
+TEST_CASE("a throw on any thread of a block fails the message") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<ThrowsOnThreads>("throws", LaunchOptions{}.with_threads(4)).value();
+  for (uint64_t id = 0; id < 9; ++id) ok(kernel.send(Number{id, 0, 0}));
+  REQUIRE(runtime.wait_idle());
+  CHECK(kernel.metrics().messages_failed == 8);
+  CHECK(kernel.metrics().last_error == "threw: thread 7");
+}
+
+TEST_CASE("threads that share an inbox handle each message once") {
+  Runtime runtime = make_runtime(4);
+  auto options = LaunchOptions::multi_block(4, 8).with_threads(2).with_scheduler(
+      SchedulerConfig::round_robin());
+  auto kernel = runtime.launch<EachThread>("each", options).value();
+  constexpr uint64_t kCount = 20'000;
+  std::vector<std::thread> senders;
+  for (uint64_t s = 0; s < 2; ++s)
+    senders.emplace_back([&, s] {
+      for (uint64_t i = s; i < kCount; i += 2) ok(kernel.send(Number{i, 0, 0}, 30s));
+    });
+  std::vector<int> seen(kCount);
+  for (const Number& n : receive(kernel, kCount)) ++seen[n.id];
+  for (auto& sender : senders) sender.join();
+  CHECK(std::count(seen.begin(), seen.end(), 1) == static_cast<std::ptrdiff_t>(kCount));
+}
+
+TEST_CASE("what is stolen is handled, whatever the batch leaves over") {
+  Runtime runtime = make_runtime();
+  auto config = SchedulerConfig::work_stealing(4).with_share_threshold(8);
+  config.with_steal_neighborhood(1);
+  for (int round = 0; round < 20; ++round) {
+    auto kernel =
+        runtime.launch<Swallow>("swallow", LaunchOptions::multi_block(8, 1).with_scheduler(config))
+            .value();
+    send_all(kernel, 2'000);
+    REQUIRE(runtime.wait_idle(30s));
+    CHECK(kernel.metrics().messages_processed == 2'000);
+    ok(kernel.terminate());
+  }
+}
+
+TEST_CASE("the reply of a forwarded request is of the type of who answered") {
+  Runtime runtime = make_runtime();
+  auto quotes = runtime.launch<Quotes>("quotes").value();
+  auto last = runtime.launch<Double>("double").value();
+  auto first = runtime.launch<Forward>("first").value();
+  ok(runtime.connect(first.port("out"), last));
+  auto reply = first.call<Number>(Number{1, 0, 4}, 30s);
+  ok(reply);
+  CHECK(reply->value == 8);
+  CHECK(code_of(first.call<Quote>(Number{1, 0, 4}, 30s)) == ErrorCode::InvalidMessage);
+}
+
+TEST_CASE("a request that is forwarded to the host has no reply") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<Forward>("forward").value();
+  std::thread host([&] { receive(kernel); });
+  CHECK(code_of(kernel.call<Number>(Number{1, 0, 4}, 30s)) == ErrorCode::NoReply);
+  host.join();
+}
+
+TEST_CASE("a late reply is a dead letter") {
+  std::mutex mutex;
+  std::vector<DeadMessage> dead;
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          std::lock_guard lock(mutex);
+                          dead.push_back(letter);
+                        })
+                        .build()
+                        .value();
+  auto kernel = runtime.launch<Double>("double", LaunchOptions{}.without_auto_activate()).value();
+  CHECK(code_of(kernel.call<Number>(Number{1, 0, 21}, 1ms)) == ErrorCode::Timeout);
+  ok(kernel.activate());
+  eventually([&] {
+    std::lock_guard lock(mutex);
+    return dead.size() == 1;
+  });
+  CHECK(dead[0].reason == "late_reply");
+  CHECK(dead[0].envelope.as<Number>()->value == 42);
+  CHECK(kernel.metrics().messages_failed == 0);
+}
+
+TEST_CASE("a stamp far ahead of the clock is refused") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<Add>("add").value();
+  Envelope envelope = Envelope::of(Number{1, 0, 0});
+  envelope.header.hlc = ~uint64_t{0};
+  CHECK(code_of(kernel.send_envelope(envelope)) == ErrorCode::ClockSkew);
+  envelope.header.hlc = runtime.clock().now();
+  ok(kernel.send_envelope(envelope));
+  auto got = kernel.receive_timeout(30s);
+  ok(got);
+  CHECK(got->header.hlc > envelope.header.hlc);
+}
+
+TEST_CASE("one receive per event of the descriptor leaves nothing behind") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<Add>("add").value();
+  constexpr uint64_t kCount = 20'000;
+  std::thread sender([&] { send_all(kernel, kCount); });
+  int fd = kernel.receive_descriptor().value();
+  for (uint64_t received = 0; received < kCount;) {
+    pollfd p{fd, POLLIN, 0};
+    REQUIRE(poll(&p, 1, 30'000) == 1);
+    if (kernel.try_receive()) ++received;
+  }
+  sender.join();
+}
