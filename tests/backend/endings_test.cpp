@@ -69,8 +69,10 @@ struct Quotes {
 
 TEST_CASE("terminate waits for what the host has not received yet") {
   Runtime runtime = make_runtime();
-  auto kernel = runtime.launch<Add>("add", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  auto options = LaunchOptions{}.with_output_queue_capacity(4).without_auto_activate();
+  auto kernel = runtime.launch<Add>("add", options).value();
   send_all(kernel, 10);
+  ok(kernel.activate());  // one batch, of which the ring takes four
   eventually([&] { return kernel.metrics().messages_processed == 10; });
   std::thread terminator([&] { ok(kernel.terminate()); });
   eventually([&] { return kernel.state() == KernelState::Terminating; });
@@ -88,9 +90,10 @@ TEST_CASE("terminate keeps its time where nobody receives, and what is left is a
                         })
                         .build()
                         .value();
-  auto kernel =
-      runtime.launch<Farewell>("farewell", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  auto options = LaunchOptions{}.with_output_queue_capacity(4).without_auto_activate();
+  auto kernel = runtime.launch<Farewell>("farewell", options).value();
   send_all(kernel, 10);
+  ok(kernel.activate());
   eventually([&] { return kernel.metrics().messages_processed == 10; });
   CHECK(code_of(kernel.terminate(20ms)) == ErrorCode::Timeout);
   receive(kernel, 4);
