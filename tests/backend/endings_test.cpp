@@ -72,8 +72,8 @@ TEST_CASE("terminate waits for what the host has not received yet") {
   auto options = LaunchOptions{}.with_output_queue_capacity(4).without_auto_activate();
   auto kernel = runtime.launch<Add>("add", options).value();
   send_all(kernel, 10);
-  ok(kernel.activate());  // one batch, of which the ring takes four
-  eventually([&] { return kernel.metrics().messages_processed == 10; });
+  ok(kernel.activate());  // the ring takes four, what is handled beyond waits at the kernel
+  eventually([&] { return kernel.metrics().messages_processed > 4; });
   std::thread terminator([&] { ok(kernel.terminate()); });
   eventually([&] { return kernel.state() == KernelState::Terminating; });
   for (uint64_t i = 0; i < 10; ++i) CHECK(receive(kernel).id == i);
@@ -94,7 +94,7 @@ TEST_CASE("terminate keeps its time where nobody receives, and what is left is a
   auto kernel = runtime.launch<Farewell>("farewell", options).value();
   send_all(kernel, 10);
   ok(kernel.activate());
-  eventually([&] { return kernel.metrics().messages_processed == 10; });
+  eventually([&] { return kernel.metrics().messages_processed > 4; });
   CHECK(code_of(kernel.terminate(20ms)) == ErrorCode::Timeout);
   receive(kernel, 4);
   CHECK(code_of(kernel.receive()) == ErrorCode::Closed);

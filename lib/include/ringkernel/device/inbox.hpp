@@ -45,7 +45,7 @@ class Inbox {
   }
 
   // Makes sure that `wanted` messages, or as many as possible, can be handled without an edge
-  // running full. 0: none; a wake-up is arranged.
+  // running full. 0: none; a wake-up is arranged. REQUIRES: wanted > 0.
   RK_HD uint32_t make_room(uint32_t wanted) {
     const Ring* full = nullptr;
     OutEdge* edge = nullptr;

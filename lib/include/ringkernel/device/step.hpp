@@ -44,6 +44,7 @@ class Step {
       InRing* ring = inbox_.next();
       if (ring == nullptr) break;
       uint32_t wanted = min_of(Inbox::ready(*ring), budget - result.handled);
+      if (RK_UNLIKELY(wanted == 0)) continue;  // a sibling has taken what was there
       uint32_t n = inbox_.make_room(wanted);
       uint32_t credits = 0;
       if (n > 0 && b_.credits != nullptr && b_.cycle_max > 0 && !ring->in_cycle) {

@@ -216,6 +216,7 @@ void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* par
 // What the call emitted is taken back, and a dead letter made of its message.
 void Pump::fail_call(Block& b, const MessageHeader* parent, Reason reason, const char* detail) {
   take_back(b);
+  if (b.host->failed != nullptr) b.host->failed(b.host->context, &b, reason, detail);
   if (parent == nullptr) {
     MessageHeader header{};
     header.hlc = b.hlc;
@@ -246,9 +247,14 @@ void Pump::keep(Block& b, const MessageHeader* parent) {
   if (unasked_ > 0) count(&b.counters->unasked, unasked_);
   if (parent != nullptr && parent->correlation_id != 0) {
     if (replied_) {
-      complete_request(b, *parent, Completion::Reply, Reason::None, nullptr,
-                       b.ports[module_.port_count].message_type, b.reply_buffer,
-                       module_.reply.size);
+      const uint16_t type = b.ports[module_.port_count].message_type;
+      if (!complete_request(b, *parent, Completion::Reply, Reason::None, nullptr, type,
+                            b.reply_buffer, module_.reply.size)) {
+        MessageHeader late = *parent;
+        late.message_type = type;
+        append_dead_letter(b, late, b.reply_buffer, module_.reply.size, kNoEdge, Reason::LateReply,
+                           nullptr);
+      }
       settled_ = true;
     } else if (forwarded_) {
       if (refusal_.asked != Reason::None)
@@ -316,6 +322,7 @@ uint32_t Pump::feed(Block& b, uint32_t budget, bool& blocked) {
     InRing* ring = inbox.next();
     if (ring == nullptr) break;
     uint32_t n = min_of(min_of(Inbox::ready(*ring), budget - fed), space);
+    if (n == 0) continue;  // a sibling has taken what was there
     uint32_t credits = ring->in_cycle ? 1 : 0;
     if (b.credits != nullptr && b.cycle_max > 0 && !ring->in_cycle) {
       n = inbox.take_credits(n);
