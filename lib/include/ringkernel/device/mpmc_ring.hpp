@@ -75,13 +75,25 @@ struct MpmcRing {
     uint64_t tail = load_acquire(&ring.control->tail) & ~kClosed;
     return tail > head ? static_cast<uint32_t>(tail - head) : 0;
   }
+  // A slot that is not as wished says something only where the cursor still points to it: else
+  // another end was faster, and the next slot must be looked at.
   RK_HD bool has_room() const {
     uint64_t tail = load_acquire(&ring.control->tail) & ~kClosed;
-    return load_acquire(&ring.slot(tail)->turn) == 2 * ring.lap(tail);
+    for (;;) {
+      if (load_acquire(&ring.slot(tail)->turn) == 2 * ring.lap(tail)) return true;
+      const uint64_t again = load_acquire(&ring.control->tail) & ~kClosed;
+      if (again == tail) return false;
+      tail = again;
+    }
   }
   RK_HD bool ready() const {
     uint64_t head = load_acquire(&ring.control->head);
-    return load_acquire(&ring.slot(head)->turn) == 2 * ring.lap(head) + 1;
+    for (;;) {
+      if (load_acquire(&ring.slot(head)->turn) == 2 * ring.lap(head) + 1) return true;
+      const uint64_t again = load_acquire(&ring.control->head);
+      if (again == head) return false;
+      head = again;
+    }
   }
 };
 
