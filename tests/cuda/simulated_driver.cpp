@@ -140,6 +140,14 @@ namespace {
 std::mutex streams_mutex;
 std::set<CUstream> streams;
 
+// Streams that their owners gave up, of launches that never began, end with the process.
+struct Rest {
+  ~Rest() {
+    for (CUstream stream : streams)
+      if (stream->last.joinable()) stream->last.join();
+  }
+} rest;
+
 struct Launch {
   Entry entry;
   void* frames;

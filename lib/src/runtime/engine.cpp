@@ -101,7 +101,12 @@ EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
 EngineImpl::~EngineImpl() {
   for (auto& node : nodes_)
     if (node->remote_ != nullptr) node->remote_->detach();
-  for (std::thread& thread : failures_) thread.join();
+  std::vector<std::thread> failures;
+  {
+    std::lock_guard lock(failures_mutex_);
+    failures.swap(failures_);
+  }
+  for (std::thread& thread : failures) thread.join();
   backend_->stop();
   for (auto& node : nodes_)
     for (auto& parts : node->parts_) backend_->detach_team(parts->owner);

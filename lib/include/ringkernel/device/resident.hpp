@@ -226,7 +226,7 @@ class Resident {
         s_.total = n == 0 ? 0 : min_of(n, room(n * kArea) / kArea);
       }
     }
-    const uint32_t n = agree(s_.total);
+    const uint32_t n = agree(first() ? s_.total : 0);
     if (leads_ && n > 0) {
       const uint32_t at = static_cast<uint32_t>(f_.in_head & (f_.in.capacity - 1));
       const uint32_t straight = min_of(n, f_.in.capacity - at);

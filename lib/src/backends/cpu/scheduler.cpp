@@ -83,7 +83,12 @@ void Scheduler::enqueue(BlockOwner& owner) {
   owner.enqueued_ns.store(monotonic_ns(), std::memory_order_relaxed);
   auto* worker = static_cast<Worker*>(this_worker);
   if (worker != nullptr && worker->scheduler == this) {
-    if (worker->queues[level_of(owner)]->push(&owner)) return;
+    if (worker->queues[level_of(owner)]->push(&owner)) {
+      // What runs before it may take long, and a worker that sleeps until it is told would not
+      // help.
+      if (asleep_.load(std::memory_order_relaxed) > 0) parking_.notify_one();
+      return;
+    }
   }
   shared_[level_of(owner)]->push(&owner);  // never full: it has room for every block there is
   if (spinning_.load() == 0) parking_.notify_one();
@@ -176,15 +181,21 @@ bool Scheduler::wait_awake(Worker& worker, BlockOwner*& found) {
 
 void Scheduler::park(Worker& worker) {
   // While others are awake, a nap: a long handler could hold blocks that are queued behind it.
+  asleep_.fetch_add(1);  // first: whoever is awake after this worker is not sees it
   bool last = awake_.fetch_sub(1) == 1;
+  if (!last) asleep_.fetch_sub(1);
   parking_.wait(
       [&] {
         if (stopping_.load() || anything_queued()) return true;
-        for (const auto& queue : worker.queues)
-          if (!queue->empty()) return true;
+        for (const auto& other : workers_) {
+          if (!last && other.get() != &worker) continue;
+          for (const auto& queue : other->queues)
+            if (!queue->empty()) return true;
+        }
         return false;
       },
       last ? 0 : kNapNs);
+  if (last) asleep_.fetch_sub(1);
   awake_.fetch_add(1);
 }
 

@@ -67,6 +67,7 @@ class Scheduler final : public Backend {
   Queues shared_;  // from threads that are no workers, and what a full queue cannot take
   EventCount parking_;
   std::atomic<uint32_t> awake_{0};     // workers that are not parked
+  std::atomic<uint32_t> asleep_{0};    // parked until they are told, not for a nap
   std::atomic<uint32_t> spinning_{0};  // workers that wait awake
   std::atomic<uint64_t> waited_awake_{0};
   std::atomic<bool> stopping_{false};

@@ -362,6 +362,11 @@ void ResidentKernel::launch_again() {
   if (auto done = start(); !done) lost(done.error());
 }
 
+void ResidentKernel::detach() {
+  detached_.store(true);
+  if (launched_) device_->forget(*this);  // returns when its thread is not in lost()
+}
+
 void ResidentKernel::leave() {
   if (!launched_ || leaving_.exchange(true)) return;
   std::lock_guard lock(again_);

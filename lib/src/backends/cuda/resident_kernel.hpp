@@ -40,7 +40,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   StepResult step(Block& block, uint32_t budget, bool active) override;
   bool quiet(uint32_t block) const override { return pumps_[block]->quiet(); }
   void leave() override;
-  void detach() override { detached_.store(true); }
+  void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
   uint64_t device_memory() const override { return device_bytes_; }
