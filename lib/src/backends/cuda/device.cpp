@@ -89,6 +89,7 @@ Device::~Device() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  if (keep_) return;
   memory_.clear();
   mapped_.clear();
   if (context_ != nullptr) api().cuDevicePrimaryCtxRelease(properties_.handle);

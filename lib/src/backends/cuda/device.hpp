@@ -58,6 +58,8 @@ class Device {
   // Returns when the thread does not look at it any more. REQUIRES: not the device's thread.
   void forget(Resident& resident);
   std::optional<Error> error() const;  // why the device is lost
+  // A kernel did not leave: what it may still write to is kept until the process ends.
+  void keep_memory() { keep_.store(true); }
 
  private:
   Device(const Driver& driver, DeviceProperties properties);
@@ -79,6 +81,7 @@ class Device {
   std::optional<Error> error_;
   uint64_t heartbeat_ = 1;
   bool stopping_ = false;
+  std::atomic<bool> keep_{false};
   std::thread thread_;
 };
 

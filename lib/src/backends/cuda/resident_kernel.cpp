@@ -65,7 +65,7 @@ Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<D
 
 ResidentKernel::~ResidentKernel() {
   leave();
-  if (abandoned_) return;
+  if (abandoned_) return device_->keep_memory();
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
   for (char* memory : device_memory_) device_->memory().release(memory);
   for (char* memory : mapped_memory_) device_->mapped().release(memory);
