@@ -1,11 +1,13 @@
 #include "topology/value.hpp"
 
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <sstream>
 
 namespace ringkernel::topology {
 namespace {
@@ -329,22 +331,79 @@ std::string_view name_of(Value::Kind kind) {
   return "something else";
 }
 
+namespace {
+
+// Where the first two documents start. YAML::LoadAll would find no end of documents before a comma
+// that starts a line.
+struct Documents final : YAML::EventHandler {
+  std::vector<YAML::Mark> starts;
+  YAML::Mark second;  // of what the second one holds
+  bool second_is_open = false;
+  bool second_has_content = false;
+
+  void value(const YAML::Mark& mark) {
+    if (second_is_open) second = mark;
+    second_is_open = false;
+  }
+  void content(const YAML::Mark& mark) {
+    value(mark);
+    second_has_content = second_has_content || starts.size() > 1;
+  }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    starts.push_back(mark);
+    second_is_open = starts.size() == 2;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { value(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { content(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    content(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    content(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    content(mark);
+  }
+  void OnMapEnd() override {}
+};
+
+Documents first_documents(std::string_view text) {
+  std::istringstream stream{std::string(text)};
+  YAML::Parser parser(stream);
+  Documents documents;
+  while (documents.starts.size() < 2 && parser.HandleNextDocument(documents)) {
+  }
+  return documents;
+}
+
+}  // namespace
+
 Value parse_yaml(std::string_view text, const std::string& file,
                  std::vector<Diagnostic>& diagnostics) {
   Converter converter(text, file, diagnostics);
   try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) {
+    const Documents documents = first_documents(text);
+    if (documents.starts.empty()) {
       converter.report({file, 1, 1, 1}, "the file is empty", "empty-file");
       return {};
     }
-    if (documents.size() > 1) {
-      converter.report(converter.at(documents[1].Mark()), "a second document starts here",
+    if (documents.starts.size() > 1) {
+      if (documents.starts[1].pos == documents.starts[0].pos) {
+        converter.report(converter.at(documents.starts[1]), "no value can start with this",
+                         "yaml-syntax");
+        return {};
+      }
+      converter.report(converter.at(documents.second), "a second document starts here",
                        "second-document", "a topology is one document; remove the '---'");
       // What stands there would be missing here.
-      if (!documents[1].IsNull()) return {};
+      if (documents.second_has_content) return {};
     }
-    Value value = converter.convert(documents[0]);
+    Value value = converter.convert(YAML::Load(std::string(text)));
     if (!converter.too_large()) return value;
   } catch (const YAML::Exception& error) {
     explain(error, text, file, converter);

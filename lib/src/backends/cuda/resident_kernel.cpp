@@ -65,7 +65,10 @@ Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<D
 
 ResidentKernel::~ResidentKernel() {
   leave();
-  if (abandoned_) return device_->keep_memory();
+  if (abandoned_) {
+    device_->keep_memory();
+    return;
+  }
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
   for (char* memory : device_memory_) device_->memory().release(memory);
   for (char* memory : mapped_memory_) device_->mapped().release(memory);
