@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -102,8 +103,10 @@ using Entry = void (*)(void* frames, const DeviceThread* thread);
 struct Allocation {
   size_t bytes;
 };
+// What is never freed stays reachable from here, so that a leak of the library shows.
 std::mutex memory_mutex;
-std::map<void*, Allocation> memory_of_device;
+auto& memory_of_device = *new std::map<void*, Allocation>;
+auto& memory_of_host = *new std::set<void*>;
 size_t memory_used = 0;
 
 // Bytes that nobody has written are no zeroes.
@@ -138,7 +141,10 @@ struct ringkernel::backends::cuda::StreamOfDriver {
 namespace {
 
 std::mutex streams_mutex;
-std::set<CUstream> streams;
+auto& streams = *new std::set<CUstream>;
+std::mutex modules_mutex;
+auto& modules = *new std::deque<ModuleOfDriver>;
+auto& functions = *new std::deque<FunctionOfDriver>;
 
 // Streams that their owners gave up, of launches that never began, end with the process.
 struct Rest {
@@ -354,9 +360,14 @@ SIMULATED CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 SIMULATED CUresult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
   *pointer = take(bytes);
-  return *pointer == nullptr ? kErrorOutOfMemory : kSuccess;
+  if (*pointer == nullptr) return kErrorOutOfMemory;
+  std::lock_guard lock(memory_mutex);
+  memory_of_host.insert(*pointer);
+  return kSuccess;
 }
 SIMULATED CUresult cuMemFreeHost(void* pointer) {
+  std::lock_guard lock(memory_mutex);
+  memory_of_host.erase(pointer);
   std::free(pointer);
   return kSuccess;
 }
@@ -437,14 +448,17 @@ SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsig
     std::fprintf(stderr, "simulated driver: %s\n", error_text.c_str());
     return kErrorUnknown;
   }
-  *module = new ModuleOfDriver{library};  // stays open, as its file does: names must not repeat
+  std::lock_guard lock(modules_mutex);
+  // Stays open, as its file does: names must not repeat.
+  *module = &modules.emplace_back(ModuleOfDriver{library});
   return kSuccess;
 }
 SIMULATED CUresult cuModuleUnload(CUmodule) { return kSuccess; }
 SIMULATED CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
   void* symbol = dlsym(module->library, name);
   if (symbol == nullptr) return kErrorNotFound;
-  *function = new FunctionOfDriver{reinterpret_cast<Entry>(symbol)};
+  std::lock_guard lock(modules_mutex);
+  *function = &functions.emplace_back(FunctionOfDriver{reinterpret_cast<Entry>(symbol)});
   return kSuccess;
 }
 SIMULATED CUresult cuModuleGetGlobal_v2(CUdeviceptr*, size_t*, CUmodule, const char*) {
