@@ -171,7 +171,7 @@ HostReceiver::Taken HostReceiver::receive(
 
 GraphNode* EngineImpl::host() {
   if (host_ == nullptr) {
-    auto node = add_node("host", NodeKind::Host, 0, 0, {});
+    auto node = add_node("(host)", NodeKind::Host, 0, 0, {});  // no name of a kernel
     if (node) host_ = *node;
   }
   return host_;
