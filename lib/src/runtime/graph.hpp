@@ -154,8 +154,6 @@ class EngineImpl {
   Result<void> lay_out_state(GraphNode& node, const KernelSpec& spec);
   Result<void> lay_out_keys(GraphNode& node, BlockParts& parts, const KernelSpec& spec);
   Result<void> put_on_device(GraphNode& node, const KernelSpec& spec);
-  // Closes the in-edges: returns when every sender has acknowledged that it sends no more.
-  std::vector<GraphEdge*> close_in_edges(GraphNode& node);
   // The kernel's device is lost: what waits for it becomes dead letters.
   void kernel_failed(GraphNode& node, const Error& error);
   uint64_t bury_backlog(GraphNode& node, Reason reason);
