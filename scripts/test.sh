@@ -38,8 +38,7 @@ suite() {  # PRESET: configures, builds, tests, and adds to the summary
     failed=$((failed + 1))
     return
   fi
-  ctest --test-dir "$(folder "$preset")" --parallel "$(nproc)" --output-on-failure \
-    --no-tests=error --timeout 600 2>&1 | tee "$log" || true
+  ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error --timeout 600 2>&1 | tee "$log" || true
   summary=$(grep -E '^[0-9]+% tests passed, ' "$log" || true)
   if [ -z "$summary" ]; then
     lines+=("$preset: no tests ran")

@@ -9,7 +9,7 @@ setup() {
   export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
   export XDG_CACHE_HOME=${RK_CACHE:-$BATS_FILE_TMPDIR/cache}
   export NO_COLOR=1
-  export TSAN_OPTIONS=exitcode=96  # its own default is one of ours
+  export TSAN_OPTIONS="${TSAN_OPTIONS:-} exitcode=96"  # its own default is one of ours
   unset RINGK_RUNTIME_DIR RINGK_STATE_DIR
   mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME" "$XDG_CACHE_HOME" "$BATS_TEST_TMPDIR/work"
   cd "$BATS_TEST_TMPDIR/work"
