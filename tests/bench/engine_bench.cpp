@@ -155,8 +155,10 @@ void idle(uint32_t kernels) {
 
 int main(int argc, char** argv) {
   std::string only = argc > 1 ? argv[1] : "";
+  uint64_t messages = argc > 2 ? std::stoull(argv[2]) : 10'000'000;
   if (only.empty() || only == "pipeline")
-    for (uint32_t workers : {1U, 2U}) pipeline(10'000'000, workers, 1024);
+    for (uint32_t workers : {1U, 2U})
+      pipeline(messages, workers, argc > 3 ? std::stoul(argv[3]) : 1024);
   if (only.empty() || only == "call") call(200'000);
   if (only.empty() || only == "idle") idle(10'000);
 }

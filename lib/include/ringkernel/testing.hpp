@@ -109,6 +109,7 @@ class Block {
       links_[i].spsc.ring = ring_for(ports_[i].payload_size, max);
       links_[i].receivers = &receiver_pointer_;
       links_[i].receiver_count = 1;
+      links_[i].counters = &sent_[i];
       edges_[i].links = &links_[i];
       edges_[i].targets = 1;
       edges_[i].edge = i;

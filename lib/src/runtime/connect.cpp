@@ -216,6 +216,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
           link.mpmc.ring = ring;
         else
           link.spsc.ring = ring;
+        link.counters = edge.sent_[s];
         link.receivers = plan.shared_inbox ? all_receivers.data() : &all_receivers[r];
         link.receiver_count = plan.shared_inbox ? plan.receivers : 1;
         link.next_receiver = plan.shared_inbox ? s % plan.receivers : 0;

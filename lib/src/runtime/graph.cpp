@@ -446,7 +446,7 @@ void EngineImpl::rebuild(BlockParts& parts) {
       OutEdge& e = port.edges[0];
       bool direct = e.kind == RingKind::Spsc && e.on_full == OnFull::Wait && e.targets == 1 &&
                     e.levels == 1 && !e.closed && !e.in_cycle;
-      if (direct) port.direct = &e;
+      if (direct) port.direct = e.links;
     }
     for (OutEdge& e : parts.port_edges[p]) {
       uint32_t copies = port.max * (e.route == Route::All ? e.targets : 1);

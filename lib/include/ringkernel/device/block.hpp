@@ -137,6 +137,7 @@ struct Link {
   uint32_t next_receiver = 0;
   uint64_t bit = 0;  // ring_bit() at the receivers
   bool touched = false;
+  SendCounters* counters = nullptr;  // kind Spsc: of the edge; null: dead letters
 };
 
 // An edge as one sending block sees it.
@@ -171,7 +172,7 @@ struct OutEdge {
 
 struct OutPort {
   OutEdge* edges = nullptr;
-  OutEdge* direct = nullptr;  // the only edge, where it is one waiting Spsc ring: the fast path
+  Link* direct = nullptr;  // the only link of the only edge, an Spsc ring that waits: the fast path
   uint32_t edge_count = 0;
   uint32_t max = 1;  // most emits per handled message
   uint16_t message_type = 0;

@@ -36,7 +36,7 @@ class Context {
 
   // Emits a message on a port. More than the port's max per handled message fails the message.
   template <class P, class M>
-  RK_HD void emit(P, const M& message, EmitOptions options = {}) {
+  RK_FAST void emit(P, const M& message, EmitOptions options = {}) {
     using Want = typename P::Message;
     put<P, Want>(message, options, false);
   }
@@ -217,7 +217,7 @@ class Context {
 
   // Calls body(context), and turns what it throws into a failed message.
   template <class F>
-  RK_HD void guarded(F&& body) {
+  RK_FAST void guarded(F&& body) {
 #if defined(__CUDACC__)
     body(*this);
 #else
@@ -239,7 +239,7 @@ class Context {
     return static_cast<unsigned char*>(b_.scratch) + static_cast<uint64_t>(own) * b_.scratch_size;
   }
 
-  RK_HD void set_failed(Reason reason, const char* detail) {
+  RK_BESIDE void set_failed(Reason reason, const char* detail) {
     if (failed()) return;
     reason_ = reason;
     uint32_t n = 0;
@@ -249,7 +249,7 @@ class Context {
   }
 
   template <class P, class M>
-  RK_HD void put(const M& message, EmitOptions options, bool forwards) {
+  RK_FAST void put(const M& message, EmitOptions options, bool forwards) {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
     if (on_device()) return put_record<P>(index, message, options, forwards);
@@ -261,6 +261,16 @@ class Context {
                     [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
     }
     put_on(b_.ports[index], index, message, options, forwards);
+  }
+
+  // Takes back everything the message in hand has emitted; of what went the fast path only the
+  // context knows.
+  RK_BESIDE void take_back() {
+    for (uint32_t p = 0; p <= Ports::kCount; ++p) {
+      OutPort& port = b_.ports[p];
+      if (port.direct != nullptr) port.direct->spsc.take_back(min_of(emitted_[p], port.max));
+    }
+    ringkernel::take_back(b_);
   }
 
   template <class P, class M>
@@ -315,10 +325,43 @@ class Context {
   static_assert(sizeof(Record) <= kRecordHeader);
 
   template <class M>
-  RK_HD void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
-                    bool forwards) {
+  RK_FAST void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
+                      bool forwards) {
     if (!leads() || RK_UNLIKELY(failed())) return;
     if (RK_UNLIKELY(++emitted_[index] > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
+    if (RK_UNLIKELY(port.direct == nullptr || forwards)) {
+      // The copy keeps the handler's own message out of memory: one that a call can see is stored
+      // word by word and loaded again, and loads that span stores wait for all stores before them.
+      if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
+        const M copy = message;
+        return put_on_edges(port, copy, options, forwards);
+      }
+      return put_on_edges(port, message, options, forwards);
+    }
+    Link& link = *port.direct;
+    touch(b_, link);
+    MessageHeader& slot = *link.spsc.append();
+    uint64_t deadline = in_ != nullptr ? in_->deadline : 0;
+    uint32_t priority = in_ != nullptr ? in_->priority : Emission{}.priority;
+    if (options.priority >= 0) priority = static_cast<uint32_t>(options.priority);
+    if (options.deadline_us != 0) deadline = b_.now_us + options.deadline_us;
+    slot.message_id = next_message_id(b_);
+    slot.correlation_id = 0;
+    slot.hlc = b_.hlc;
+    slot.deadline = deadline;
+    slot.root = in_ != nullptr ? in_->root : 0;
+    slot.source = b_.kernel;
+    slot.reply_to = 0;
+    slot.message_type = port.message_type;
+    slot.flags = 0;
+    slot.node = 0;
+    slot.priority = static_cast<uint8_t>(priority);
+    slot.hops = 0;
+    copy_message(payload_of(&slot), message, &port.payload_size);
+  }
+
+  template <class M>
+  RK_BESIDE void put_on_edges(OutPort& port, const M& message, EmitOptions options, bool forwards) {
     Emission emission;
     if (in_ != nullptr) {
       emission.deadline = in_->deadline;
@@ -333,13 +376,9 @@ class Context {
       emission.reply_to = in_->reply_to;
       forwarded_ = true;
     }
-    if (RK_LIKELY(port.direct != nullptr)) {
-      OutEdge& e = *port.direct;
-      Link& link = *e.links;
-      count(&e.counters->offered, 1);
-      ++b_.created;
+    if (port.direct != nullptr) {
+      Link& link = *port.direct;
       touch(b_, link);
-      push_undo(b_, Undo::Kind::Sent, &e, &link);
       return write(*link.spsc.append(), port, message, emission);
     }
     for (uint32_t i = 0; i < port.edge_count; ++i) {
@@ -361,8 +400,8 @@ class Context {
 
   // `size` is looked at for an opaque message only.
   template <class M>
-  RK_HD static void copy_message(void* to, const M& message,
-                                 [[maybe_unused]] const uint32_t* size) {
+  RK_FAST static void copy_message(void* to, const M& message,
+                                   [[maybe_unused]] const uint32_t* size) {
     if constexpr (is_same_type<M, Opaque>) {
       copy_bytes(to, &message, *size);
     } else {

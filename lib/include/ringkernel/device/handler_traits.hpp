@@ -117,6 +117,10 @@ RK_HD constexpr Granularity granularity_of() {
 // Calls f(Type<M>) with the index-th of the types.
 template <class T>
 struct Type {};
+template <class F, class M>
+RK_FAST void with_type(uint32_t, Accepts<M>, F&& f) {
+  f(Type<M>{});
+}
 template <class F, class... M>
 RK_HD void with_type(uint32_t index, Accepts<M...>, F&& f) {
   uint32_t i = 0;

@@ -18,12 +18,13 @@ struct Emission {
   uint8_t hops = 0;
 };
 
-RK_HD uint64_t next_message_id(Block& b) {
-  if (RK_UNLIKELY(b.next_id == b.end_id)) {
-    constexpr uint32_t kLease = 4096;
-    b.next_id = b.host->lease_ids(b.host->context, kLease);
-    b.end_id = b.next_id + kLease;
-  }
+RK_BESIDE void lease_message_ids(Block& b) {
+  constexpr uint32_t kLease = 4096;
+  b.next_id = b.host->lease_ids(b.host->context, kLease);
+  b.end_id = b.next_id + kLease;
+}
+RK_FAST uint64_t next_message_id(Block& b) {
+  if (RK_UNLIKELY(b.next_id == b.end_id)) lease_message_ids(b);
   return b.next_id++;
 }
 
@@ -124,6 +125,11 @@ RK_HD uint32_t route_of(OutEdge& e, const void* payload) {
   }
 }
 
+RK_HD void count_offered(Block& b, OutEdge& e) {
+  count(&e.counters->offered, 1);
+  ++b.created;
+}
+
 // The outcome of offering one copy.
 enum class Offer : uint8_t { Sent, Dropped, Failed };
 
@@ -131,8 +137,6 @@ enum class Offer : uint8_t { Sent, Dropped, Failed };
 // refused and has been counted.
 RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t priority,
                                 Offer& outcome, Reason& reason) {
-  count(&e.counters->offered, 1);
-  ++b.created;
   outcome = Offer::Sent;
   uint32_t level = e.levels == 1 ? 0 : min_of<uint32_t>(priority, e.levels - 1U);
   Link& link = e.links[target * e.levels + level];
@@ -141,6 +145,7 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
     reason = Reason::ReceiverTerminated;
   } else if (e.kind == RingKind::Mpmc && (e.on_full != OnFull::Fail ||
                                           link.mpmc.depth() + e.staged < link.mpmc.ring.capacity)) {
+    count_offered(b, e);
     e.staged_link[e.staged] = static_cast<uint32_t>(&link - e.links);
     push_undo(b, Undo::Kind::Staged, &e, &link);
     if (e.in_cycle) ++b.cycle_emitted;
@@ -158,6 +163,7 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
     outcome = Offer::Failed;
     reason = Reason::QueueFull;
   }
+  count_offered(b, e);
   ++b.finished;
   if (outcome == Offer::Dropped) {
     count(&e.counters->dropped, 1);
@@ -227,24 +233,19 @@ RK_HD void take_back(Block& b) {
       count(&b.counters->dead_letters, ~uint64_t{0});
       continue;
     }
+    if (u.kind == Undo::Kind::Sent) {
+      u.link->spsc.take_back();
+      continue;
+    }
     count(&u.edge->counters->offered, ~uint64_t{0});
     --b.created;
-    switch (u.kind) {
-      case Undo::Kind::Sent:
-        u.link->spsc.take_back();
-        break;
-      case Undo::Kind::Staged:
-        --u.edge->staged;
-        break;
-      case Undo::Kind::Dropped:
-        count(&u.edge->counters->dropped, ~uint64_t{0});
-        --b.finished;
-        break;
-      default:
-        count(&u.edge->counters->failed, ~uint64_t{0});
-        --b.finished;
-        break;
+    if (u.kind == Undo::Kind::Staged) {
+      --u.edge->staged;
+      continue;
     }
+    count(u.kind == Undo::Kind::Dropped ? &u.edge->counters->dropped : &u.edge->counters->failed,
+          ~uint64_t{0});
+    --b.finished;
   }
   b.cycle_emitted = 0;
 }
@@ -391,9 +392,19 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
   return true;
 }
 
+// A message on an Spsc ring is counted with its batch, before it can be seen; one that is staged or
+// refused when it is offered.
+RK_HD void count_unpublished(Block& b, const Link& link) {
+  if (link.counters == nullptr) return;
+  const uint64_t n = link.spsc.tail - link.spsc.published;
+  count(&link.counters->offered, n);
+  b.created += n;
+}
+
 // Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
 // False: a waiting edge is still full; a wake-up is arranged.
 RK_HD bool flush(Block& b) {
+  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
   store_release(&b.counters->created, b.created);
   for (uint32_t i = 0; i < b.touched_count; ++i) {
     Link& link = *b.touched[i];

@@ -44,6 +44,18 @@ typedef unsigned long uintptr_t;
 // The host's threads and a GPU's SMs share lines of this size; each line has one writer.
 #define RK_CACHE_LINE 128
 
+// The fast path of a message is one piece of code around the handler; what is beside it is kept out
+// of line, so that it stays small. A GPU's compiler inlines everything by itself.
+#if defined(__CUDACC__)
+#define RK_FAST RK_HD
+#define RK_FAST_LAMBDA
+#define RK_BESIDE RK_HD
+#else
+#define RK_FAST __attribute__((always_inline)) inline
+#define RK_FAST_LAMBDA __attribute__((always_inline))
+#define RK_BESIDE __attribute__((noinline)) inline
+#endif
+
 #define RK_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -25,7 +25,7 @@ struct SpscSender {
   }
   // REQUIRES: room(1) > 0.
   RK_HD MessageHeader* append() { return ring.slot(tail++); }
-  RK_HD void take_back() { --tail; }
+  RK_HD void take_back(uint32_t n = 1) { tail -= n; }
   // Release: the slots' bytes are visible to whoever acquires the tail.
   RK_HD uint32_t publish() {
     uint32_t n = static_cast<uint32_t>(tail - published);

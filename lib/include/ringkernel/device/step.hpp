@@ -29,6 +29,13 @@ class Step {
   RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
 
  private:
+  // Messages of one batch with the same stamp.
+  struct Run {
+    uint64_t hlc = 0;
+    uint64_t n = 0;
+  };
+  static constexpr uint32_t kRuns = 16;
+
   RK_HD explicit Step(Block& block) : b_(block), inbox_(block) {}
 
   RK_HD StepResult run(uint32_t budget) {
@@ -90,12 +97,12 @@ class Step {
   // Handles up to n messages of the ring; `credits` were taken for them. Fewer than n: a message
   // that visits every key paused for want of room.
   RK_HD uint32_t handle_batch(InRing& r, uint32_t n, uint32_t credits) {
-    run_count_ = 0;
     current_ = &r;
     uint32_t done = 0;
     bool paused = false;
     if constexpr (traits::granularity_of<H>() == Granularity::Thread) {
       if (b_.threads > 1) {
+        announce(r, n);
         while (done < n && !paused) {
           uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads));
           paused = handled == 0;
@@ -105,6 +112,7 @@ class Step {
       }
     }
     if (r.kind == RingKind::Spsc) {
+      announce(r, n);
       while (done < n && !paused) {
         MessageHeader* h = r.spsc.front();
         if (handle(r, *h)) {
@@ -118,6 +126,7 @@ class Step {
       if (r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
       store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
       n = min_of(n, r.taken);
+      announce(r, n);
       while (done < n && !paused) {
         MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
         if (handle(r, *h)) {
@@ -133,8 +142,19 @@ class Step {
     return end_batch(r, done, credits);
   }
 
+  // The batch counts as delivered while it is in hand; what then is refused, or was delivered in an
+  // earlier step, is taken off at its end.
+  RK_HD void announce(InRing& r, uint32_t n) {
+    count(&r.counters->delivered, n);
+    announced_ = n;
+  }
+
   RK_HD uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
+    if (delivered_ != announced_) count(&r.counters->delivered, delivered_ - announced_);
+    count(&b_.counters->handled, handled_);
+    b_.finished += handled_;
+    announced_ = delivered_ = handled_ = 0;
     if (r.kind == RingKind::Mpmc) inbox_.note_taken(r);
     if (credits > 0 || r.in_cycle) {
       // A message from inside brought one credit; one from outside, cycle_max. What it put on the
@@ -148,16 +168,15 @@ class Step {
   }
 
   // One message. False: it paused in the middle of visiting the keys.
-  RK_HD bool handle(InRing& r, MessageHeader& h) {
+  RK_FAST bool handle(InRing& r, MessageHeader& h) {
     b_.in_hand = &h;
     uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h.message_type);
-    if (!b_.visiting) {
+    if (!kKeyed || !b_.visiting) {
       if (RK_UNLIKELY(h.deadline != 0 && h.deadline < b_.now_us)) {
         refuse(r, h, index, Reason::DeadlinePassed);
         return true;
       }
-      count(&r.counters->delivered, 1);
-      if (h.hlc >= b_.hlc) b_.hlc = h.hlc + 1;
+      deliver(h);
     }
     const void* payload = payload_of(&h);
     if constexpr (kKeyed) {
@@ -177,14 +196,23 @@ class Step {
       call(ctx, index, *static_cast<State*>(b_.state), payload);
       commit(ctx, h, index, payload);
     }
-    record(h.hlc);
+    if (RK_UNLIKELY(b_.profiled != 0)) finish_latency();
     return true;
+  }
+
+  // The message goes to the handler now.
+  RK_FAST void deliver(const MessageHeader& h) {
+    ++delivered_;
+    if (RK_LIKELY(run_.hlc == h.hlc))
+      ++run_.n;
+    else
+      begin_run(h.hlc);
   }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
   // of the messages, and what the threads ask for happens in that order too. 0: none was ready
   // after all, or a message paused in the middle of visiting the keys.
-  RK_HD uint32_t handle_on_threads(InRing& r, uint32_t n) {
+  RK_BESIDE uint32_t handle_on_threads(InRing& r, uint32_t n) {
     constexpr uint32_t kMost = 1024;
     struct Slot {
       MessageHeader* header;
@@ -221,8 +249,7 @@ class Step {
       }
       rounds = max_of(rounds, slot.round + 1);
       ++taken;
-      count(&r.counters->delivered, 1);
-      if (h->hlc >= b_.hlc) b_.hlc = h->hlc + 1;
+      deliver(*h);
     }
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
@@ -268,7 +295,6 @@ class Step {
         ctx.replay(from, from + slot.recorded);
       }
       commit(ctx, *slot.header, slot.index, payload_of(slot.header));
-      record(slot.header->hlc);
     }
     pop(r, taken);
     return taken;
@@ -306,7 +332,7 @@ class Step {
 
   // A message without a key: once per key present, in the order in which they came. The first
   // failure fails the message; keys before it keep what they did.
-  RK_HD bool visit_keys(MessageHeader& h, uint32_t index, const void* payload) {
+  RK_BESIDE bool visit_keys(MessageHeader& h, uint32_t index, const void* payload) {
     if (!b_.visiting) {
       b_.visiting = true;
       b_.key_cursor = 0;
@@ -325,7 +351,6 @@ class Step {
     }
     if (!failed) settle(h);
     b_.visiting = false;
-    record(h.hlc);
     return true;
   }
 
@@ -335,12 +360,13 @@ class Step {
     return 0;  // edges are type-checked
   }
 
-  RK_HD void call(Ctx& ctx, uint32_t index, State& state, const void* payload) {
-    traits::with_type(index, Accepted{},
-                      [&]<class M>(traits::Type<M>) { call_one<M>(ctx, state, payload); });
+  RK_FAST void call(Ctx& ctx, uint32_t index, State& state, const void* payload) {
+    traits::with_type(index, Accepted{}, [&]<class M>(traits::Type<M>) RK_FAST_LAMBDA {
+      call_one<M>(ctx, state, payload);
+    });
   }
   template <class M>
-  RK_HD void call_one(Ctx& ctx, State& state, const void* payload) {
+  RK_FAST void call_one(Ctx& ctx, State& state, const void* payload) {
     const M& message = *static_cast<const M*>(payload);
     guarded(ctx, [&](Ctx& c) {
       if constexpr (requires { H::on_message(c, state, message); })
@@ -353,7 +379,7 @@ class Step {
   // Runs the body on every thread of the block where the handler is collective, and turns what it
   // throws into a failed message.
   template <class F>
-  RK_HD void guarded(Ctx& ctx, F&& body) {
+  RK_FAST void guarded(Ctx& ctx, F&& body) {
     if constexpr (Ctx::collective()) {
       if (b_.threads > 1) return guarded_team(ctx, body);
     }
@@ -361,7 +387,7 @@ class Step {
   }
 
   template <class F>
-  RK_HD void guarded_team(Ctx& ctx, F& body) {
+  RK_BESIDE void guarded_team(Ctx& ctx, F& body) {
     struct Job {
       Ctx* leader;
       F* body;
@@ -386,13 +412,18 @@ class Step {
 
   // --- the end of a message
 
-  RK_HD void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
+  RK_FAST void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
     if (RK_LIKELY(!ctx.failed())) {
       keep(ctx, h);
       settle(h);
-      return;
+    } else {
+      bury(ctx, h, index, payload);
     }
-    take_back(b_);
+  }
+
+  // A message that failed: what it did is taken back.
+  RK_BESIDE void bury(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
+    ctx.take_back();
     tell_failure(ctx);
     append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.reason_,
                        ctx.detail_);
@@ -408,12 +439,18 @@ class Step {
   }
 
   // What the call emitted stays.
-  RK_HD void keep(Ctx& ctx, MessageHeader& h) {
-    b_.undo_count = 0;
-    cycle_emitted_ += b_.cycle_emitted;
-    b_.cycle_emitted = 0;
+  RK_FAST void keep(Ctx& ctx, const MessageHeader& h) {
+    if (RK_UNLIKELY(b_.undo_count > 0)) {
+      b_.undo_count = 0;
+      cycle_emitted_ += b_.cycle_emitted;
+      b_.cycle_emitted = 0;
+    }
     if (ctx.unasked_ > 0) count(&b_.counters->unasked, ctx.unasked_);
-    if (RK_LIKELY(h.correlation_id == 0)) return;
+    if (RK_UNLIKELY(h.correlation_id != 0)) answer(ctx, h);
+  }
+
+  // The message was a request: what the handler has done for it so far.
+  RK_BESIDE void answer(Ctx& ctx, const MessageHeader& h) {
     if (ctx.replied_) {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
@@ -433,16 +470,15 @@ class Step {
     }
   }
 
-  RK_HD void settle(MessageHeader& h) {
+  RK_FAST void settle(MessageHeader& h) {
     if (RK_UNLIKELY(h.correlation_id != 0) && !settled_)
       complete_request(b_, h, Completion::NoReply, Reason::None, nullptr);
     settled_ = false;
-    count(&b_.counters->handled, 1);
-    ++b_.finished;
+    ++handled_;
   }
 
   // Refuses a message before it is delivered.
-  RK_HD void refuse(InRing& r, MessageHeader& h, uint32_t index, Reason reason) {
+  RK_BESIDE void refuse(InRing& r, MessageHeader& h, uint32_t index, Reason reason) {
     append_dead_letter(b_, h, payload_of(&h), accept_size(index), r.edge, reason, nullptr);
     complete_request(b_, h, Completion::Failed, reason, nullptr);
     count(&r.counters->failed, 1);
@@ -473,34 +509,40 @@ class Step {
   // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
   // block is profiled, one of each per message
 
-  RK_HD void record(uint64_t hlc) {
-    if (RK_UNLIKELY(b_.profiled != 0)) {
-      uint64_t now = b_.host->now_us(b_.host->context);
-      uint64_t sent = hlc_microseconds(hlc);
-      b_.counters->latency.record(now > sent ? now - sent : 0, 1);
-      return;
+  RK_BESIDE void begin_run(uint64_t hlc) {
+    if (hlc >= b_.hlc) b_.hlc = hlc + 1;
+    if (run_.n > 0) {
+      if (run_count_ == kRuns) finish_latency();
+      runs_[run_count_++] = run_;
     }
-    if (run_count_ > 0 && runs_[run_count_ - 1].hlc == hlc) {
-      ++runs_[run_count_ - 1].n;
-      return;
-    }
-    if (run_count_ == kRuns) finish_latency();
-    runs_[run_count_++] = {hlc, 1};
+    run_ = {hlc, 1};
   }
-  RK_HD void finish_latency() {
+  RK_BESIDE void finish_latency() {
     b_.now_us = b_.host->now_us(b_.host->context);
-    for (uint32_t i = 0; i < run_count_; ++i) {
-      uint64_t sent = hlc_microseconds(runs_[i].hlc);
-      b_.counters->latency.record(b_.now_us > sent ? b_.now_us - sent : 0, runs_[i].n);
-    }
+    for (uint32_t i = 0; i < run_count_; ++i) record(runs_[i]);
+    if (run_.n > 0) record(run_);
     run_count_ = 0;
+    run_ = {};
+  }
+  RK_HD void record(const Run& run) {
+    uint64_t sent = hlc_microseconds(run.hlc);
+    b_.counters->latency.record(b_.now_us > sent ? b_.now_us - sent : 0, run.n);
   }
 
   // --- on_start, on_poll, on_stop
 
+  RK_BESIDE void bury_hook(Ctx& ctx) {
+    ctx.take_back();
+    tell_failure(ctx);
+    MessageHeader header{};
+    header.hlc = b_.hlc;
+    append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
+    count(&b_.counters->failed_hooks, 1);
+  }
+
   // Calls one of the three; what it emits is kept, a failure becomes a dead letter without payload.
   template <class F>
-  RK_HD bool call_hook(uint32_t key_entry, F&& body) {
+  RK_FAST bool call_hook(uint32_t key_entry, F&& body) {
     uint32_t credits = 0;
     if (b_.credits != nullptr && b_.cycle_max > 0) {
       if (inbox_.take_credits(1) == 0) return false;
@@ -509,15 +551,10 @@ class Step {
     Ctx ctx(b_, nullptr);
     ctx.key_entry_ = key_entry;
     guarded(ctx, body);
-    MessageHeader header{};
-    if (ctx.failed()) {
-      take_back(b_);
-      tell_failure(ctx);
-      header.hlc = b_.hlc;
-      append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
-      count(&b_.counters->failed_hooks, 1);
+    if (RK_UNLIKELY(ctx.failed())) {
+      bury_hook(ctx);
     } else {
-      keep(ctx, header);
+      keep(ctx, Ctx::kNoHeader);
     }
     if (credits > 0) {
       b_.credits_back += credits > cycle_emitted_ ? credits - cycle_emitted_ : 0;
@@ -593,18 +630,16 @@ class Step {
     return true;
   }
 
-  static constexpr uint32_t kRuns = 16;
-  struct Run {
-    uint64_t hlc;
-    uint64_t n;
-  };
-
   Block& b_;
   Inbox inbox_;
   InRing* last_ = nullptr;     // its slots are to be given back
   InRing* current_ = nullptr;  // being handled
   uint64_t cycle_emitted_ = 0;
+  uint64_t announced_ = 0;  // of the batch in hand, as the two that follow
+  uint64_t delivered_ = 0;
+  uint64_t handled_ = 0;
   bool settled_ = false;
+  Run run_;  // the one that goes on
   uint32_t run_count_ = 0;
   Run runs_[kRuns];
 };

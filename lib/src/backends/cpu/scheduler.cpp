@@ -14,7 +14,7 @@ constexpr uint64_t kSliceNs = 50'000;       // a block's turn
 constexpr uint64_t kStealAfterNs = 50'000;  // how long a block waits for its own worker
 constexpr uint64_t kSpinNs = 100'000;       // waking a sleeping thread takes 30 us each way
 constexpr uint64_t kNapNs = 1'000'000;      // of a parked worker while others are awake
-constexpr uint32_t kBudget = 64;
+constexpr uint32_t kBudget = 256;
 constexpr uint32_t kInARow = 3;
 constexpr uint32_t kLocalQueue = 1024;
 
@@ -80,9 +80,10 @@ void Scheduler::detach_team(BlockOwner& owner) { owner.team.reset(); }
 
 void Scheduler::enqueue(BlockOwner& owner) {
   if (owner.stepper == nullptr) return owner.notify();
-  owner.enqueued_ns.store(monotonic_ns(), std::memory_order_relaxed);
   auto* worker = static_cast<Worker*>(this_worker);
-  if (worker != nullptr && worker->scheduler == this) {
+  const bool own = worker != nullptr && worker->scheduler == this;
+  owner.enqueued_ns.store(own ? worker->now_ns : monotonic_ns(), std::memory_order_relaxed);
+  if (own) {
     if (worker->queues[level_of(owner)]->push(&owner)) {
       // What runs before it may take long, and a worker that sleeps until it is told would not
       // help.
@@ -138,6 +139,7 @@ bool Scheduler::anything_queued() const {
 
 void Scheduler::work(Worker& worker) {
   this_worker = &worker;
+  worker.now_ns = monotonic_ns();
   while (!stopping_.load(std::memory_order_relaxed)) {
     BlockOwner* owner = nullptr;
     if (worker.next != nullptr) {
@@ -147,9 +149,11 @@ void Scheduler::work(Worker& worker) {
       worker.in_a_row = 0;
       owner = pick(worker);
       if (owner == nullptr) owner = steal(worker);
-      if (owner == nullptr && !wait_awake(worker, owner)) {
-        park(worker);
-        continue;
+      if (owner == nullptr) {
+        const bool found = wait_awake(worker, owner);
+        if (!found) park(worker);
+        worker.now_ns = monotonic_ns();
+        if (!found) continue;
       }
     }
     run(worker, *owner);
@@ -213,9 +217,10 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   }
   StepResult result;
   if (owner.stepper->may_run()) {
-    uint64_t start = monotonic_ns();
+    uint64_t start = worker.now_ns;
     result = owner.stepper->step(block, owner.budget);
-    uint64_t took = monotonic_ns() - start;
+    worker.now_ns = monotonic_ns();
+    uint64_t took = worker.now_ns - start;
     if (took > kSliceNs && result.handled > 0) {
       uint64_t fit = result.handled * kSliceNs / took;
       owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
@@ -229,7 +234,7 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     if (worker.next == nullptr && woken.stepper != nullptr && worker.in_a_row < kInARow &&
         woken.priority >= Priority::Normal) {
       ++worker.in_a_row;
-      woken.enqueued_ns.store(monotonic_ns(), std::memory_order_relaxed);
+      woken.enqueued_ns.store(worker.now_ns, std::memory_order_relaxed);
       worker.next = &woken;
     } else {
       enqueue(woken);
@@ -246,7 +251,7 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   if (parking_.has_waiters() && spinning_.load(std::memory_order_relaxed) == 0) {
     const BlockOwner* head = worker.queues[level_of(owner)]->peek();
     if (head != nullptr &&
-        head->enqueued_ns.load(std::memory_order_relaxed) + kStealAfterNs < monotonic_ns())
+        head->enqueued_ns.load(std::memory_order_relaxed) + kStealAfterNs < worker.now_ns)
       parking_.notify_one();
   }
 }

@@ -51,6 +51,7 @@ class Scheduler final : public Backend {
     BlockOwner* next = nullptr;  // just fed, runs next
     uint32_t in_a_row = 0;
     uint32_t picks = 0;
+    uint64_t now_ns = 0;  // when the last block's turn ended: one look at the clock per turn
     std::thread thread;
   };
 
