@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,6 +65,9 @@ Result<Channel> Channel::made(int descriptor, Direction direction, const std::st
         direction == Direction::Read ? "is not open for reading" : "is not open for writing", what);
   }
   if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) return channel;
+  // /dev/null, /dev/zero and their like never wait.
+  constexpr unsigned kMemoryDevices = 1;
+  if (S_ISCHR(status.st_mode) && major(status.st_rdev) == kMemoryDevices) return channel;
   if (S_ISSOCK(status.st_mode)) {
     channel.kind_ = Kind::Socket;
     return channel;

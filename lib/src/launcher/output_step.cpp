@@ -62,7 +62,6 @@ StepStatus OutputStep::step(Block& block) {
     if (monotonic_ns() > until) return StepStatus::More;
   }
   write_out();
-  if (idle()) services_.events->notify();
   return StepStatus::Idle;
 }
 

@@ -12,14 +12,25 @@ namespace {
 
 constexpr uint64_t kSliceNs = 50'000;       // a block's turn
 constexpr uint64_t kStealAfterNs = 50'000;  // how long a block waits for its own worker
-constexpr uint64_t kSpinNs = 100'000;       // waking a sleeping thread takes 30 us each way
-constexpr uint64_t kNapNs = 1'000'000;      // of a parked worker while others are awake
+constexpr uint64_t kStealAtLeastNs = 1'000;
+constexpr uint64_t kSpinNs = 100'000;   // waking a sleeping thread takes 30 us each way
+constexpr uint64_t kNapNs = 1'000'000;  // of a parked worker while others are awake
 constexpr uint32_t kBudget = 256;
 constexpr uint32_t kInARow = 3;
 constexpr uint32_t kLocalQueue = 1024;
 
 thread_local void* this_worker = nullptr;
 thread_local const BlockOwner* this_block = nullptr;
+
+// Whether another worker should run the block. The longer its turns, the sooner: a turn of 50 us is
+// worth having beside what its own worker does now, one of 2 us is not worth its way to another
+// core.
+bool waits_too_long(const BlockOwner& owner, uint64_t now_ns) {
+  const uint64_t turn = owner.turn_ns.load(std::memory_order_relaxed);
+  const uint64_t patience =
+      turn < kStealAfterNs - kStealAtLeastNs ? kStealAfterNs - turn : kStealAtLeastNs;
+  return now_ns > owner.enqueued_ns.load(std::memory_order_relaxed) + patience;
+}
 
 uint32_t level_of(const BlockOwner& owner) { return static_cast<uint32_t>(owner.priority); }
 
@@ -123,8 +134,7 @@ BlockOwner* Scheduler::steal(Worker& worker) {
       const BlockOwner* head = victim.queues[level]->peek();
       if (head == nullptr) continue;
       if (now == 0) now = monotonic_ns();
-      uint64_t since = head->enqueued_ns.load(std::memory_order_relaxed);
-      if (now < since + kStealAfterNs) continue;
+      if (!waits_too_long(*head, now)) continue;
       if (BlockOwner* owner = victim.queues[level]->pop()) return owner;
     }
   }
@@ -221,6 +231,7 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     result = owner.stepper->step(block, owner.budget);
     worker.now_ns = monotonic_ns();
     uint64_t took = worker.now_ns - start;
+    owner.turn_ns.store(took, std::memory_order_relaxed);
     if (took > kSliceNs && result.handled > 0) {
       uint64_t fit = result.handled * kSliceNs / took;
       owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
@@ -250,9 +261,7 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   // Somebody else's turn to help: what waits here has waited too long for this worker.
   if (parking_.has_waiters() && spinning_.load(std::memory_order_relaxed) == 0) {
     const BlockOwner* head = worker.queues[level_of(owner)]->peek();
-    if (head != nullptr &&
-        head->enqueued_ns.load(std::memory_order_relaxed) + kStealAfterNs < worker.now_ns)
-      parking_.notify_one();
+    if (head != nullptr && waits_too_long(*head, worker.now_ns)) parking_.notify_one();
   }
 }
 
