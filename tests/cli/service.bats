@@ -28,6 +28,23 @@ output_of() { echo "$XDG_STATE_HOME/ringk/$1/stdout"; }
   run_shell 0 'timeout 60 bash -c "\"\$RINGK\" launch -d \$T/copy.yaml 2>&1 | cat"'
 }
 
+@test "status tells of a handler that is long at one message" {
+  topologies
+  # It goes on when the file is there.
+  sed -e "s#ctx.emit(port::out, line)#while (access(\"$PWD/go\", F_OK) != 0) usleep(1000); &#" \
+    -e 's#code: |#&\n      \#include <unistd.h>#' "$T/copy.yaml" >slow.yaml
+  start copy slow.yaml
+  run_ringk 0 send copy '{"id":1}'
+  busy() { "$RINGK" status copy --fail-if 'copy.busy_s >= 1' >/dev/null; [ $? = 1 ]; }
+  eventually busy
+  run_ringk 0 status copy
+  has "$output" "active (busy "
+  same "in hand" 1 "$("$RINGK" status copy --json | jq '.kernels[0].in_hand')"
+  touch go
+  run_ringk 0 status copy --wait idle --timeout 60s --json
+  same "busy" 0 "$(json '.kernels[0].busy_s')"
+}
+
 @test "a taken name is 73, and what to do about it" {
   topologies
   start copy "$T/copy.yaml"

@@ -52,7 +52,8 @@ struct BlockOwner {
   std::function<void()> notify;
   std::atomic<Command*> commands{nullptr};
   std::atomic<uint64_t> enqueued_ns{0};
-  std::atomic<uint64_t> turn_ns{0};  // how long the last step took
+  std::atomic<uint64_t> turn_ns{0};        // how long the last step took
+  std::atomic<uint64_t> turn_began_ns{0};  // 0: no step runs
   // Messages of the next step, so that it stays near 50 us; from one on, since nobody knows yet how
   // long this handler takes.
   uint32_t budget = 1;

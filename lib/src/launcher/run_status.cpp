@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -102,7 +103,8 @@ Json kernel_json(const RunGraph::Kernel& kernel, const runtime::KernelCounts& co
                {"unasked", counts.unasked},
                {"failed_hooks", counts.failed_hooks},
                {"stolen", counts.stolen},
-               {"invocations", counts.invocations}};
+               {"invocations", counts.invocations},
+               {"busy_s", std::round(static_cast<double>(counts.busy_ns) / 1e6) / 1e3}};
   if (kernel.module->keys != nullptr) json["keys"] = counts.keys;
   json["latency_us"] = counts.latency.count == 0 ? Json(nullptr)
                                                  : Json{{"p50", counts.latency.p50_us},

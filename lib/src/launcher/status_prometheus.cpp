@@ -54,6 +54,7 @@ const std::vector<List>& lists() {
         {"emitted", "ringk_kernel_emitted_total", kCounter, "Messages emitted, each copy"},
         {"restarts", "ringk_kernel_restarts_total", kCounter, "Restarts"},
         {"in_hand", "ringk_kernel_in_hand", kGauge, "Messages taken and not finished"},
+        {"busy_s", "ringk_kernel_busy_seconds", kGauge, "Time that the longest turn takes so far"},
         {"blocks", "ringk_kernel_blocks", kGauge, "Blocks"}}},
       {"edges",
        "id",

@@ -113,7 +113,11 @@ Cell count_cell(double count, const char* colour_if_any) {
   return {formatted("%.0f", count), count > 0 ? colour_if_any : nullptr};
 }
 
-Cell state_cell(const std::string& state) {
+// A turn takes about 50 us, or as long as the handler does with one message.
+constexpr double kLongTurnS = 1;
+
+Cell state_cell(const std::string& state, double busy_s) {
+  if (busy_s >= kLongTurnS) return {state + " (busy " + uptime_text(busy_s) + ")", kYellow};
   const char* colour = nullptr;
   if (state == "failed") colour = kRed;
   if (state == "deactivated" || state == "terminating" || state == "terminated") colour = kYellow;
@@ -166,7 +170,7 @@ std::string StatusDocument::table(const StatusDocument* previous, bool colour) c
     rows.push_back(
         {{kernel_name},
          {place_text(kernel)},
-         state_cell(text_of(kernel, "state")),
+         state_cell(text_of(kernel, "state"), amount(kernel, "busy_s")),
          count_cell(handled, nullptr),
          count_cell(amount(kernel, "failed"), kRed),
          count_cell(dropped_before(document, kernel_name), kYellow),

@@ -99,6 +99,11 @@ KernelCounts GraphNode::counts() const {
   }
   counts.in_hand = counts.delivered > finished ? counts.delivered - finished : 0;
   counts.keys = load_relaxed(keys_.get());
+  const uint64_t now = monotonic_ns();
+  for (const auto& parts : parts_) {
+    const uint64_t began = parts->owner.turn_began_ns.load(std::memory_order_relaxed);
+    if (began != 0 && began < now) counts.busy_ns = std::max(counts.busy_ns, now - began);
+  }
   if (remote_ != nullptr) {
     counts.bytes_to_device = remote_->bytes_to_device();
     counts.bytes_from_device = remote_->bytes_from_device();

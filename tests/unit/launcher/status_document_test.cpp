@@ -48,6 +48,14 @@ TEST_CASE("a table has a line per kernel with aligned columns") {
         "10s\n");
 }
 
+TEST_CASE("a kernel whose handler has been at one message for long is named") {
+  std::string busy = kDocument;
+  const std::string state = R"("state":"active",)";
+  busy.replace(busy.find(state), state.size(), state + R"("busy_s":12.3,)");
+  const std::string table = StatusDocument::parse(busy).value().table(nullptr, false);
+  CHECK(table.find("score     cuda0  active (busy 12s)  115 ") != std::string::npos);
+}
+
 TEST_CASE("the rate is that since the picture before") {
   std::string earlier = kDocument;
   earlier.replace(earlier.find("\"uptime_s\":10.0"), 15, "\"uptime_s\":9.5");

@@ -228,10 +228,12 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   StepResult result;
   if (owner.stepper->may_run()) {
     uint64_t start = worker.now_ns;
+    owner.turn_began_ns.store(start, std::memory_order_relaxed);
     result = owner.stepper->step(block, owner.budget);
     worker.now_ns = monotonic_ns();
     uint64_t took = worker.now_ns - start;
     owner.turn_ns.store(took, std::memory_order_relaxed);
+    owner.turn_began_ns.store(0, std::memory_order_relaxed);
     if (took > kSliceNs && result.handled > 0) {
       uint64_t fit = result.handled * kSliceNs / took;
       owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
