@@ -82,6 +82,19 @@ TEST_CASE("terminate waits for what the host has not received yet") {
   CHECK(runtime.wait_idle());
 }
 
+TEST_CASE("what a kernel has emitted goes out, though it is deactivated meanwhile") {
+  Runtime runtime = make_runtime();
+  auto options = LaunchOptions{}.with_output_queue_capacity(4).without_auto_activate();
+  auto kernel = runtime.launch<Add>("add", options).value();
+  send_all(kernel, 10);
+  ok(kernel.activate());
+  eventually([&] { return kernel.metrics().messages_processed > 4; });
+  ok(kernel.deactivate());
+  const uint64_t handled = kernel.metrics().messages_processed;
+  receive(kernel, handled);
+  CHECK(code_of(kernel.try_receive()) == ErrorCode::QueueEmpty);
+}
+
 TEST_CASE("terminate keeps its time where nobody receives, and what is left is a dead letter") {
   std::atomic<uint64_t> dead{0};
   Runtime runtime = builder()

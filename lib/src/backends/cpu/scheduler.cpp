@@ -6,6 +6,7 @@
 
 #include "backends/cpu/team.hpp"
 #include "core/clock.hpp"
+#include "ringkernel/device/outbox.hpp"
 
 namespace ringkernel::backends {
 namespace {
@@ -240,6 +241,8 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     } else if (result.handled > 0 && owner.budget < kBudget) {
       owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
     }
+  } else if (block.staged && !flush(block)) {  // what it emitted while it might
+    result.status = StepStatus::Blocked;
   }
   this_block = nullptr;
   for (uint32_t i = 0; i < block.woken_count; ++i) {
