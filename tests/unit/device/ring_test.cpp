@@ -139,6 +139,25 @@ TEST_CASE("MPMC: bulk claims never pass a full ring or a closed one") {
   CHECK(ring.depth() == 0);
 }
 
+TEST_CASE("MPMC: a slot that a consumer has in hand is no room yet") {
+  Memory memory(4);
+  MpmcRing ring{memory.ring};
+  uint32_t n = 4;
+  uint64_t first = 0;
+  CHECK(ring.claim(n, first) == MpmcRing::Claim::Ok);
+  for (uint64_t i = 0; i < 4; ++i) ring.publish(first + i);
+  uint64_t taken = 0;
+  CHECK(ring.take(2, taken) == 2);
+  CHECK(ring.depth() == 2);
+  CHECK_FALSE(ring.has_room());
+  ring.release(taken);
+  CHECK(ring.has_room());
+  CHECK_FALSE(ring.has_room(1));
+  ring.release(taken + 1);
+  CHECK(ring.has_room(1));
+  CHECK_FALSE(ring.has_room(2));
+}
+
 TEST_CASE("MPMC: three producers and three consumers pass each message exactly once") {
   Memory memory(16);
   MpmcRing ring{memory.ring};

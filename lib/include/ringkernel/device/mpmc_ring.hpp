@@ -77,10 +77,12 @@ struct MpmcRing {
   }
   // A slot that is not as wished says something only where the cursor still points to it: else
   // another end was faster, and the next slot must be looked at.
-  RK_HD bool has_room() const {
+  // `beyond`: free slots before the one that is asked for.
+  RK_HD bool has_room(uint32_t beyond = 0) const {
     uint64_t tail = load_acquire(&ring.control->tail) & ~kClosed;
     for (;;) {
-      if (load_acquire(&ring.slot(tail)->turn) == 2 * ring.lap(tail)) return true;
+      const uint64_t at = tail + beyond;
+      if (load_acquire(&ring.slot(at)->turn) == 2 * ring.lap(at)) return true;
       const uint64_t again = load_acquire(&ring.control->tail) & ~kClosed;
       if (again == tail) return false;
       tail = again;

@@ -143,8 +143,8 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
   if (RK_UNLIKELY(e.closed)) {
     outcome = Offer::Failed;
     reason = Reason::ReceiverTerminated;
-  } else if (e.kind == RingKind::Mpmc && (e.on_full != OnFull::Fail ||
-                                          link.mpmc.depth() + e.staged < link.mpmc.ring.capacity)) {
+  } else if (e.kind == RingKind::Mpmc &&
+             (e.on_full != OnFull::Fail || link.mpmc.has_room(e.staged - e.flushed))) {
     count_offered(b, e);
     e.staged_link[e.staged] = static_cast<uint32_t>(&link - e.links);
     push_undo(b, Undo::Kind::Staged, &e, &link);
