@@ -176,9 +176,11 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
                                         size_t ports, const LaunchOptions& options) {
   if (by_name_.contains(name))
     return fail(ErrorCode::KernelAlreadyExists, "'" + name + "' is running already", name);
-  size_t all = blocks;
-  for (const auto& node : nodes_)
-    if (!is_finished(node->state())) all += node->parts_.size();
+  // Only where those that were ever added are too many is it worth asking which have ended.
+  size_t all = blocks_added_ + blocks;
+  if (all > backends::Scheduler::kMaxBlocks)
+    for (const auto& node : nodes_)
+      if (is_finished(node->state())) all -= node->parts_.size();
   if (all > backends::Scheduler::kMaxBlocks)
     return fail(
         ErrorCode::LaunchFailed,
@@ -212,6 +214,7 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
   // The engine's own nodes take no name from anybody.
   if (kind != NodeKind::Host && kind != NodeKind::DeadLetters) by_name_[name] = added;
   nodes_.push_back(std::move(node));
+  blocks_added_ += blocks;
   return added;
 }
 

@@ -203,6 +203,7 @@ class EngineImpl {
   mutable std::recursive_mutex mutex_;
   std::atomic<bool> started_{false};
   std::vector<std::unique_ptr<GraphNode>> nodes_;
+  size_t blocks_added_ = 0;  // of all nodes, the ended ones too
   std::vector<std::unique_ptr<GraphEdge>> edges_;
   std::unordered_map<std::string, GraphNode*> by_name_;
   std::unordered_map<uint64_t, uint16_t> types_;
