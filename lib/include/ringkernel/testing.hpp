@@ -235,6 +235,7 @@ class Block {
 
   void run(uint32_t budget = 64) {
     for (;;) {
+      frame_.now_us = now_us_;
       StepResult result = module_of<H>().run(&frame_, budget);
       frame_.woken_count = 0;
       exchange(&receiver_.signal.word, uint64_t{0});

@@ -30,7 +30,7 @@ uint32_t usable_cores() {
   return static_cast<uint32_t>(std::max(1, CPU_COUNT(&cores)));
 }
 
-uint64_t now_service(void*) { return wall_us(); }
+uint64_t now_service(void*) { return backends::Scheduler::now_us(); }
 
 uint64_t lease_service(void* context, uint32_t n) {
   return static_cast<EngineImpl*>(context)->ids_.lease(n);

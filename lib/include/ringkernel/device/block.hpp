@@ -286,7 +286,7 @@ struct Block {
   bool stopped = false;
 
   // Clock and ids
-  uint64_t now_us = 0;
+  uint64_t now_us = 0;  // the owner sets it before each step, a batch brings it up to date
   uint64_t hlc = 0;
   uint64_t next_id = 0;
   uint64_t end_id = 0;

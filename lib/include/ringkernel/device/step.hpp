@@ -39,7 +39,6 @@ class Step {
   RK_HD explicit Step(Block& block) : b_(block), inbox_(block) {}
 
   RK_HD StepResult run(uint32_t budget) {
-    b_.now_us = b_.host->now_us(b_.host->context);
     b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
     end_waiting(b_);
     StepResult result;
@@ -597,6 +596,7 @@ class Step {
         b_.polling = false;
       }
       const bool flushed = finish_batch();
+      b_.now_us = b_.host->now_us(b_.host->context);
       // Only now: who reads it must find what the last call emitted among the created.
       if (!b_.polling) store_release(&b_.counters->polls_left, uint64_t{0});
       if (!flushed || !called) {

@@ -14,8 +14,9 @@ namespace {
 constexpr uint64_t kSliceNs = 50'000;       // a block's turn
 constexpr uint64_t kStealAfterNs = 50'000;  // how long a block waits for its own worker
 constexpr uint64_t kStealAtLeastNs = 1'000;
-constexpr uint64_t kSpinNs = 100'000;   // waking a sleeping thread takes 30 us each way
-constexpr uint64_t kNapNs = 1'000'000;  // of a parked worker while others are awake
+constexpr uint64_t kSpinNs = 100'000;    // waking a sleeping thread takes 30 us each way
+constexpr uint64_t kNapNs = 1'000'000;   // of a parked worker while others are awake
+constexpr uint64_t kWallNs = 1'000'000;  // how often a worker looks at the wall clock
 constexpr uint32_t kBudget = 256;
 constexpr uint32_t kInARow = 3;
 constexpr uint32_t kLocalQueue = 1024;
@@ -82,6 +83,21 @@ void Scheduler::stop() {
 }
 
 const BlockOwner* Scheduler::current() { return this_block; }
+
+uint64_t Scheduler::now_us() {
+  auto* worker = static_cast<Worker*>(this_worker);
+  if (worker == nullptr) return ringkernel::wall_us();
+  worker->now_ns = monotonic_ns();
+  return wall_us(*worker);
+}
+
+uint64_t Scheduler::wall_us(Worker& worker) {
+  if (worker.now_ns - worker.wall_read_ns > kWallNs) {
+    worker.wall_read_ns = worker.now_ns;
+    worker.wall_ahead_ns = ringkernel::wall_us() * 1000 - worker.now_ns;
+  }
+  return (worker.now_ns + worker.wall_ahead_ns) / 1000;
+}
 
 void Scheduler::attach_team(BlockOwner& owner, uint32_t threads) {
   owner.block.threads = threads;
@@ -230,8 +246,9 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   if (owner.stepper->may_run()) {
     uint64_t start = worker.now_ns;
     owner.turn_began_ns.store(start, std::memory_order_relaxed);
+    block.now_us = wall_us(worker);
     result = owner.stepper->step(block, owner.budget);
-    worker.now_ns = monotonic_ns();
+    if (worker.now_ns == start) worker.now_ns = monotonic_ns();
     uint64_t took = worker.now_ns - start;
     owner.turn_ns.store(took, std::memory_order_relaxed);
     owner.turn_began_ns.store(0, std::memory_order_relaxed);

@@ -36,6 +36,9 @@ class Scheduler final : public Backend {
   // How often a worker has waited for work awake.
   uint64_t waited_awake() const { return waited_awake_.load(std::memory_order_relaxed); }
 
+  // Microseconds since 1970. On a worker this look at the clock serves the rest of the turn, too.
+  static uint64_t now_us();
+
   // The block that the calling thread runs, or null. Safe in a signal handler.
   static const BlockOwner* current();
 
@@ -51,10 +54,13 @@ class Scheduler final : public Backend {
     BlockOwner* next = nullptr;  // just fed, runs next
     uint32_t in_a_row = 0;
     uint32_t picks = 0;
-    uint64_t now_ns = 0;  // when the last block's turn ended: one look at the clock per turn
+    uint64_t now_ns = 0;         // the last look at the clock; monotonic
+    uint64_t wall_ahead_ns = 0;  // the wall clock is ahead of it by this much
+    uint64_t wall_read_ns = 0;   // when that was looked up
     std::thread thread;
   };
 
+  static uint64_t wall_us(Worker& worker);
   void work(Worker& worker);
   BlockOwner* pick(Worker& worker);
   BlockOwner* pick_shared();

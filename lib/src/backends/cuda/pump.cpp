@@ -14,7 +14,6 @@ Pump::Pump(const HandlerModule& module, const Memory& memory)
     : module_(module), memory_(memory), flights_(memory.in.capacity) {}
 
 StepResult Pump::step(Block& b, uint32_t budget, bool active) {
-  b.now_us = b.host->now_us(b.host->context);
   b.hlc = hlc_next(b.now_us, b.hlc, 0);
   end_waiting(b);
   StepResult result;
