@@ -1,17 +1,20 @@
 #!/bin/sh
-# Installs from Debian what is missing to build (and, with "test", to test) this project.
-# usage: install-deps.sh [build|test]
+# Installs from Debian what is missing to build this project, to test it, or to measure it beside
+# its peers.
+# usage: install-deps.sh [build|test|bench]
 set -eu
 
 build="g++ cmake ninja-build pkg-config
   libcli11-dev libexpected-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev
   nlohmann-json3-dev prometheus-cpp-dev"
 test="bats clang-format clang-tidy doctest-dev jq mandoc mawk python3 spin"
+bench="jq libboost-dev libcaf-dev libconcurrentqueue-dev libreaderwriterqueue-dev mawk python3"
 
 case "${1:-build}" in
   build) wanted=$build ;;
   test) wanted="$build $test" ;;
-  *) echo "usage: install-deps.sh [build|test]" >&2; exit 2 ;;
+  bench) wanted="$build $bench" ;;
+  *) echo "usage: install-deps.sh [build|test|bench]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -27,7 +27,9 @@ folder() { case $1 in release) echo build ;; *) echo "build-$1" ;; esac; }
 suite() {  # PRESET: configures, builds, tests, and adds to the summary
   local preset=$1 log=$scratch/$1.log summary of_failed of_run of_skipped
   echo "== $preset"
-  if ! cmake --preset "$preset" -DRINGKERNEL_TESTS=ON "${launcher[@]}" >"$log" 2>&1; then
+  if ! cmake --preset "$preset" -DRINGKERNEL_TESTS=ON \
+    -DRINGKERNEL_BENCHMARKS="$([ "$preset" = release ] && echo ON || echo OFF)" \
+    "${launcher[@]}" >"$log" 2>&1; then
     cat "$log"
     lines+=("$preset: does not configure")
     failed=$((failed + 1))

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Measures every job beside its peers, in rounds, on an otherwise quiet machine: a table on stdout,
+# everything in build/bench.json. Peers are built where their packages are (install-deps.sh bench).
+# usage: bench.sh [ROUNDS]      7 where it is not given; MEGABYTES of JSON per run: 200
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=${1:-7} megabytes=${MEGABYTES:-200}
+
+scripts/install-deps.sh bench
+cmake --preset release -DRINGKERNEL_BENCHMARKS=ON >/dev/null
+cmake --build build --target ringk ringkernel_engine_bench >&2
+targets=$(cmake --build build --target help | grep -o 'ringkernel_peer_[a-z_]*' | sort -u)
+# shellcheck disable=SC2086
+cmake --build build --target $targets >&2
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+tests/bench/filter_lines.py "$megabytes" >"$scratch/lines.jsonl"
+head -n 100000 "$scratch/lines.jsonl" >"$scratch/small.jsonl"
+export RINGK=$PWD/build/apps/ringk/ringk JSON_FILTER=$PWD/build/tests/bench/ringkernel_peer_json_filter
+# What comes out is right before it is fast; jq 1.6 rounds the long integers of `ts`.
+same='[.id, .account, (.amount * 1e6 | round), .currency, .merchant, .status]'
+head -n 2000 "$scratch/small.jsonl" >"$scratch/few.jsonl"
+for topology in configs/filter/filter.yaml tests/bench/chain.yaml; do
+  diff <("$RINGK" launch "$topology" <"$scratch/few.jsonl" 2>/dev/null | jq -c "$same") \
+    <(jq -c 'select(.amount > 5000) | .amount *= 1.1' "$scratch/few.jsonl" | jq -c "$same") >&2
+done
+
+for ((round = 1; round <= rounds; round++)); do
+  echo "round $round of $rounds" >&2
+  {
+    build/tests/bench/ringkernel_engine_bench
+    for peer in actors_caf queues; do
+      [ ! -x "build/tests/bench/ringkernel_peer_$peer" ] || "build/tests/bench/ringkernel_peer_$peer"
+    done
+    tests/bench/whole_process.sh "$scratch/lines.jsonl" "$scratch/small.jsonl"
+  } >>"$scratch/results.jsonl"
+done
+
+REVISION=$(git describe --always --dirty 2>/dev/null || echo unknown)
+MACHINE="$(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)"
+export REVISION MACHINE
+echo "Revision $REVISION on $MACHINE, medians of $rounds rounds."
+echo
+tests/bench/table.py "$scratch/results.jsonl" build/bench.json
