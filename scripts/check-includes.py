@@ -32,7 +32,10 @@ HOMES = {
     "CLI": {"apps"},
     "tl": {"include/ringkernel/error.hpp"},
     "doctest": {"tests"},
-    "benchmark": {"tests"},
+    "boost": {"tests"},  # these four: peers of the benchmarks
+    "caf": {"tests"},
+    "concurrentqueue": {"tests"},
+    "readerwriterqueue": {"tests"},
 }
 # Folders of the system's own C headers; a header without a folder is the language's or the system's.
 SYSTEM = {"sys", "linux", "netinet", "arpa", "net", "asm"}
