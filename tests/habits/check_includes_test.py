@@ -93,13 +93,13 @@ class CheckIncludes(unittest.TestCase):
             {
                 "lib/src/launcher/a.cpp": "<yaml-cpp/yaml.h>",
                 "lib/src/runtime/b.cpp": "<nlohmann/json.hpp>",
-                "lib/src/core/c.cpp": "<boost/any.hpp>",
+                "lib/src/core/c.cpp": "<eigen/matrix.hpp>",
                 "apps/ringk/d.cpp": "<nlohmann/json.hpp>",
                 "lib/include/ringkernel/e.hpp": "<spdlog/spdlog.h>",
             },
             "a.cpp:1: <yaml-cpp/yaml.h> outside its home (topology)",
             "b.cpp:1: <nlohmann/json.hpp> outside",
-            "c.cpp:1: <boost/any.hpp>: a library without a home",
+            "c.cpp:1: <eigen/matrix.hpp>: a library without a home",
             "d.cpp:1: <nlohmann/json.hpp> outside",
             "e.hpp:1: <spdlog/spdlog.h> in a public header",
         )
