@@ -254,8 +254,9 @@ RK_HD void take_back(Block& b) {
 // could be full. On 0, `full` is the ring to ask for room on.
 RK_HD uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
                                  OutEdge*& full_edge) {
+  // Divisions only where there is less room than wanted.
   uint32_t room = wanted;
-  if (b.dead != nullptr) {
+  if (b.dead != nullptr && b.dead->spsc.room(wanted * b.dead_max) < wanted * b.dead_max) {
     room = min_of(room, b.dead->spsc.room(wanted * b.dead_max) / b.dead_max);
     if (room == 0) {
       full = &b.dead->spsc.ring;
@@ -279,7 +280,9 @@ RK_HD uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
         }
       } else if (e.on_full == OnFull::Wait) {
         for (uint32_t l = 0; l < links; ++l) {
-          room = min_of(room, e.links[l].spsc.room(wanted * port.max) / port.max);
+          const uint32_t slots = e.links[l].spsc.room(wanted * port.max);
+          if (RK_LIKELY(slots >= wanted * port.max)) continue;
+          room = min_of(room, slots / port.max);
           if (room == 0) {
             full = &e.links[l].spsc.ring;
             full_edge = &e;

@@ -31,8 +31,8 @@ class Step {
  private:
   // Messages of one batch with the same stamp.
   struct Run {
-    uint64_t hlc = 0;
-    uint64_t n = 0;
+    uint64_t hlc;
+    uint64_t n;
   };
   static constexpr uint32_t kRuns = 16;
 
@@ -639,7 +639,7 @@ class Step {
   uint64_t delivered_ = 0;
   uint64_t handled_ = 0;
   bool settled_ = false;
-  Run run_;  // the one that goes on
+  Run run_{};  // the one that goes on
   uint32_t run_count_ = 0;
   Run runs_[kRuns];
 };
