@@ -1,6 +1,7 @@
 // The CPU backend: workers that run blocks. A block runs for about 50 us at most, then the receiver
 // it has just fed (at most three in a row), then the queue in order, so that chains stay on one
-// core. A worker takes a block from another's queue only after it has waited 50 us there.
+// core. A worker takes a block from another's queue only after it has waited 50 us there, or less
+// where its turns are long.
 #pragma once
 
 #include <array>
