@@ -29,6 +29,7 @@ struct Names {
 };
 Names* names = nullptr;
 std::atomic<const runtime::Engine*> engine{nullptr};
+std::atomic<int> copy{-1};
 std::array<struct sigaction, kSignals.size()> before;
 
 template <class List>
@@ -66,7 +67,9 @@ class Line {
     if (const runtime::Engine* running = engine.load(); running != nullptr)
       *this << "; messages in hand: " << running->under_way();
     *this << "\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text_.data(), size_);
+    for (const int descriptor : {STDERR_FILENO, copy.load()})
+      if (descriptor >= 0) [[maybe_unused]]
+        const ssize_t written = ::write(descriptor, text_.data(), size_);
   }
 
  private:
@@ -148,6 +151,8 @@ void CrashHandler::name_kernel(uint32_t id, const std::string& kernel, const std
 void CrashHandler::name_type(uint16_t id, const std::string& type) {
   if (names != nullptr) set_name(names->types, id, type);
 }
+
+void CrashHandler::copy_to(int descriptor) { copy.store(descriptor); }
 
 void CrashHandler::count_by(const runtime::Engine* running) { engine.store(running); }
 
