@@ -21,6 +21,9 @@ std::string check_duration(const std::string& text);
 // Of an option that may be absent: none then.
 ringkernel::TimeLimit limit_of(const std::string& text);
 
+// What a topology can be called. A check for CLI11.
+std::string check_name(const std::string& text);
+
 // NAME, NAME/KERNEL or NAME/INPUT.
 struct Target {
   std::string name;
