@@ -120,6 +120,20 @@ ids() { printf '{"id":%s}\n' "$@"; }
   has "$stderr" nowhere.hpp
 }
 
+@test "an input or output that there is not is 2, before anything is touched" {
+  topologies
+  echo kept >copy.dead.jsonl
+  start copy "$T/copy.yaml"
+  run_ringk 2 launch "$T/copy.yaml" --in nope=x
+  has "$stderr" "there is no input 'nope'"
+  run_ringk 2 launch "$T/copy.yaml" --out copeis=x
+  has "$stderr" "there is no output 'copeis': did you mean 'copies'?"
+  run_ringk 2 launch -d "$T/copy.yaml" --replace --out lines=x
+  has "$stderr" "there is no output 'lines'"
+  same "dead letters" kept "$(cat copy.dead.jsonl)"
+  run_ringk 0 status copy
+}
+
 @test "wrong usage of launch is 2" {
   topologies
   run_ringk 2 launch

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -20,6 +21,7 @@
 #include "launcher/running_topology.hpp"
 #include "launcher/service_name.hpp"
 #include "ringkernel/launcher.hpp"
+#include "ringkernel/nearest_name.hpp"
 #include "ringkernel/service.hpp"
 #include "topology/topology_impl.hpp"
 
@@ -103,16 +105,41 @@ class SignalWatch {
   std::thread thread_;
 };
 
+template <class End>
+Result<void> check_redirects(const std::string& kind,
+                             const std::vector<std::pair<std::string, std::string>>& redirects,
+                             const std::vector<End>& ends) {
+  std::vector<std::string> names;
+  for (const End& end : ends) names.push_back(end.name);
+  for (const auto& [name, file] : redirects) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string meant = nearest_name(name, names);
+    return fail(ErrorCode::InvalidConfig,
+                "there is no " + kind + " '" + name + "'" +
+                    (meant.empty() ? "" : ": did you mean '" + meant + "'?"));
+  }
+  return {};
+}
+
 class Launch {
  public:
   Launch(const topology::Topology& topology, const LaunchRequest& request)
       : topology_(topology), request_(request) {}
 
   ExitCode run() {
+    if (auto checked = check(); !checked)
+      return refused(
+          checked.error().code == ErrorCode::IoError ? ExitCode::OutputError : ExitCode::Usage,
+          checked.error());
     const PrivateOutput output(!request_.service);
     if (auto named = take_name(); !named) return named.error();
     if (auto made = settings(output.descriptor()); !made) return made.error();
     return run_as(*name_);
+  }
+
+  Result<void> check() const {
+    if (auto in = check_redirects("input", request_.in, topology_.inputs); !in) return in;
+    return check_redirects("output", request_.out, topology_.outputs);
   }
 
  private:
@@ -293,6 +320,10 @@ ExitCode Launch::run_started(RunningTopology& running) {
 }
 
 }  // namespace
+
+Result<void> check_launch(const Topology& topology, const LaunchRequest& request) {
+  return Launch(model_of(topology), request).check();
+}
 
 ExitCode launch(const Topology& topology, const LaunchRequest& request) {
   return Launch(model_of(topology), request).run();
