@@ -134,6 +134,22 @@ ids() { printf '{"id":%s}\n' "$@"; }
   run_ringk 0 status copy
 }
 
+@test "a summary that cannot be made is 74 at the start" {
+  topologies
+  echo kept >copy.dead.jsonl
+  ids 1 >in
+  local file
+  for file in nowhere/summary.json . in/summary.json; do
+    run_shell 74 "ringk launch \$T/copy.yaml --summary $file <in"
+    same "stdout" "" "$output"
+    has "$stderr" "$file: the summary cannot be written: "
+    run_ringk 74 launch -d "$T/copy.yaml" --summary "$file"
+  done
+  same "dead letters" kept "$(cat copy.dead.jsonl)"
+  run_shell 0 'ringk launch $T/copy.yaml --summary summary.json <in'
+  same "handled" 1 "$(jq .totals.handled summary.json)"
+}
+
 @test "wrong usage of launch is 2" {
   topologies
   run_ringk 2 launch

@@ -56,7 +56,8 @@ struct LaunchRequest {
 };
 
 // What of a request is known to be wrong before anything is opened, stopped or compiled.
-// InvalidConfig: an input or output that the topology does not have.
+// InvalidConfig: an input or output that the topology does not have. IoError: the summary's file
+// cannot be made or written.
 // REQUIRES: topology.valid().
 RK_API Result<void> check_launch(const Topology& topology, const LaunchRequest& request);
 

@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -121,6 +123,28 @@ Result<void> check_redirects(const std::string& kind,
   return {};
 }
 
+// Makes nothing: what a run that crashes leaves is no summary.
+Result<void> check_summary(const std::string& path) {
+  if (path.empty() || path == "-") return {};
+  struct stat found {};
+  int reason = 0;
+  if (stat(path.c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode))
+      reason = EISDIR;
+    else if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
+      reason = errno;
+  } else if (errno != ENOENT) {
+    reason = errno;
+  } else {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) reason = errno;
+  }
+  if (reason == 0) return {};
+  return fail(ErrorCode::IoError, std::string("the summary cannot be written: ") + strerror(reason),
+              path);
+}
+
 class Launch {
  public:
   Launch(const topology::Topology& topology, const LaunchRequest& request)
@@ -139,7 +163,8 @@ class Launch {
 
   Result<void> check() const {
     if (auto in = check_redirects("input", request_.in, topology_.inputs); !in) return in;
-    return check_redirects("output", request_.out, topology_.outputs);
+    if (auto out = check_redirects("output", request_.out, topology_.outputs); !out) return out;
+    return check_summary(request_.summary);
   }
 
  private:
