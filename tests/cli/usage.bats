@@ -62,6 +62,15 @@ LINES
   done
 }
 
+@test "an empty message is wrong usage" {
+  local message
+  for message in '' ' ' $'\n'; do
+    run_ringk 2 send nobody '{"id":1}' "$message"
+    has "$stderr" "an empty message"
+    run_ringk 2 send nobody --reply "$message"
+  done
+}
+
 @test "a slip is met with what was meant" {
   run_ringk 2 stauts
   has "$stderr" "did you mean 'status'?"
