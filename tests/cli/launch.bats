@@ -90,6 +90,20 @@ ids() { printf '{"id":%s}\n' "$@"; }
   done
 }
 
+@test "a crash is a JSON line where the log is made of them" {
+  topologies
+  mkdir $'a\tfolder'
+  sed -n '/#include/,/^inputs/p' "$T/picky.yaml" | sed '$d;s/^      //' >$'a\tfolder/picky.hpp'
+  { sed '/    code: |/,$d' "$T/picky.yaml"; echo "    source: \"a\\tfolder/picky.hpp\""
+    sed -n '/^inputs/,$p' "$T/picky.yaml"; } >picky.yaml
+  ids 666 >in
+  RINGK_LOG_FORMAT=json run_shell 70 'ringk launch picky.yaml <in'
+  same "crashes" 1 "$(jq -r 'select(.text | contains("crashed")) | .level' <<<"$stderr" | grep -c error)"
+  same "who" "picky picky" "$(jq -r 'select(.level == "error") | "\(.topology) \(.kernel)"' <<<"$stderr")"
+  has "$(jq -r .text <<<"$stderr")" "$(printf "kernel 'picky' (a\tfolder/picky.hpp) crashed with SIGABRT while it handled Line from line 1")"
+  jq -e 'select(.level == "error") | .time | test("^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$")' <<<"$stderr"
+}
+
 @test "on_bad_input: stop is 65" {
   topologies
   { ids 1; echo nonsense; ids 2; } >in
