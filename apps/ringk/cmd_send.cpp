@@ -98,7 +98,7 @@ ExitCode send(const Options& options, Console& console) {
     };
     request.on_unanswered = [&](std::string_view what) { console.say(what); };
   }
-  auto client = connect(target.name);
+  auto client = connect(target.name, request.limit);
   if (!client) return console.failed(client.error());
   const auto report = client->send(request);
   if (opened >= 0) close(opened);

@@ -86,8 +86,8 @@ void declare_format(CLI::App& app, Format& format) {
   app.add_flag("--json", format.same_as_json, "the same as -o json")->excludes(output);
 }
 
-Result<ringkernel::Client> connect(const std::string& name) {
-  auto client = ringkernel::Client::connect(name);
+Result<ringkernel::Client> connect(const std::string& name, ringkernel::TimeLimit limit) {
+  auto client = ringkernel::Client::connect(name, limit);
   if (client || client.error().code != ringkernel::ErrorCode::NotFound) return client;
   Error error = client.error();
   if (const auto running = ringkernel::running_topologies(); running && !running->empty()) {

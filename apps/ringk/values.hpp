@@ -44,6 +44,6 @@ struct Format {
 void declare_format(CLI::App& app, Format& format);
 
 // Connects to the target's topology; says which others run where there is none of that name.
-Result<ringkernel::Client> connect(const std::string& name);
+Result<ringkernel::Client> connect(const std::string& name, ringkernel::TimeLimit limit = {});
 
 }  // namespace ringk

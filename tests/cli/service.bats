@@ -311,3 +311,21 @@ b"}'
   exec 4>&-
   wait $!
 }
+
+@test "a process that is stopped is 75, within the time that one gives" {
+  topologies
+  start copy "$T/copy.yaml"
+  local pid command begun=$SECONDS
+  pid=$("$RINGK" list topologies --json | jq '.topologies[0].pid')
+  kill -STOP "$pid"
+  for command in "status copy" "status copy --wait idle" "send copy/lines {\"id\":1}" "stop copy" "stop copy/copy"; do
+    # shellcheck disable=SC2086
+    run --separate-stderr timeout 60 "$RINGK" $command --timeout 300ms
+    echo "$command: $status $stderr"
+    [ "$status" = 75 ] || break
+  done
+  kill -CONT "$pid"
+  same "exit code of $command" 75 "$status"
+  has "$stderr" "'copy' is there but does not answer"
+  [ $((SECONDS - begun)) -lt 9 ]
+}

@@ -61,7 +61,9 @@ struct SendReport {
 
 class RK_API Client {
  public:
-  static Result<Client> connect(const std::string& name);
+  // Timeout: the process does not answer, because it is stopped or hangs. `limit` counts from 250
+  // ms, in which one that is well answers even where the machine is busy, to 10 s.
+  static Result<Client> connect(const std::string& name, TimeLimit limit = {});
   ~Client();
   Client(Client&& other) noexcept;
   Client& operator=(Client&& other) noexcept;
