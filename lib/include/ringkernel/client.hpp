@@ -89,7 +89,7 @@ class RK_API Client {
   // becomes dead letters and the answer is Timeout.
   Result<void> terminate(const std::string& kernel, TimeLimit limit = {});
 
-  // IoError: the source cannot be read.
+  // Waits until the topology is ready, first. IoError: the source cannot be read.
   Result<SendReport> send(const SendRequest& request);
 
  private:

@@ -256,6 +256,11 @@ Result<SendReport> Client::send(const SendRequest& request) {
   SendRequest patient = request;
   // Each request has its own limit over there; the answer that it passed takes a moment to come.
   if (request.on_reply && request.limit) *patient.limit += std::chrono::seconds(5);
+  if (auto ready = wait_ready(request.limit); !ready) {
+    Error error = ready.error();
+    if (error.code == ErrorCode::Timeout) error.message = "'" + name() + "' is still starting";
+    return tl::unexpected(std::move(error));
+  }
   if (auto begun = impl_->ask_plain(message, patient.limit); !begun) {
     return tl::unexpected(begun.error());
   }
