@@ -164,6 +164,35 @@ ids() { printf '{"id":%s}\n' "$@"; }
   same "handled" 1 "$(jq .totals.handled summary.json)"
 }
 
+@test "a run until a count goes on while a timer may reach it" {
+  topologies
+  timed() {  # UNTIL COUNT
+    sed '/^inputs:/,/^outputs:/d; /^    stdout: jsonl/,$d; /^  copies:/d' "$T/copy.yaml"
+    cat <<YAML
+inputs:
+  once: {values: [{id: 1}], message: Line}
+  ticks: {every: 20ms, message: Line, value: {id: 2}$2}
+outputs:
+  copies: {stdout: jsonl}
+wires:
+  once: copy
+  ticks: copy
+  copy.out: copies
+$1
+YAML
+  }
+  timed 'run: {until: {output: copies, count: 5}}' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  [ "${#lines[@]}" -ge 5 ]
+  # No more can come: it ends.
+  timed 'run: {until: {output: copies, count: 5}}' ', count: 2' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  same "lines" 3 "${#lines[@]}"
+  timed '' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  [ "${#lines[@]}" -lt 5 ]
+}
+
 @test "wrong usage of launch is 2" {
   topologies
   run_ringk 2 launch

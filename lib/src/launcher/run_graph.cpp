@@ -96,7 +96,8 @@ Started Builder::add_input(const topology::Input& input) {
     auto timer = std::make_unique<TimerInput>(input, graph_.input_services);
     if (auto checked = timer->check(); !checked) return refused(checked.error());
     added.timer = timer.get();
-    added.finite = false;
+    // A run that ends by a count ends as well when nothing more can count.
+    added.finite = topology_.run.until.kind == topology::Until::Kind::Output && input.count;
     step = std::move(timer);
   } else {
     bool stdin_like = false;
