@@ -39,6 +39,9 @@ class Launch {
   ExitCode run() {
     auto topology = load_valid(options_.file, options_.topology, console_);
     if (!topology) return topology.error();
+    if (const auto checked = ringkernel::check_launch(*topology, options_.request); !checked) {
+      return console_.failed(checked.error());
+    }
     if (options_.if_absent) {
       if (auto running = Client::connect(topology->name())) return already_runs(*running);
     }

@@ -38,6 +38,11 @@ std::string lines_of(const std::vector<std::string>& messages) {
   return lines;
 }
 
+// As a line it would be skipped, and the sender told that all is well.
+bool is_blank(const std::string& message) {
+  return message.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
 void say_bad_lines(const Console& console, const SendReport& report) {
   for (const auto& bad : report.bad_lines) {
     std::string text = "line " + std::to_string(bad.line) + ": " + bad.reason;
@@ -93,7 +98,7 @@ ExitCode send(const Options& options, Console& console) {
     };
     request.on_unanswered = [&](std::string_view what) { console.say(what); };
   }
-  auto client = connect(target.name);
+  auto client = connect(target.name, request.limit);
   if (!client) return console.failed(client.error());
   const auto report = client->send(request);
   if (opened >= 0) close(opened);
@@ -131,6 +136,10 @@ Action declare_send(CLI::App& app) {
   return [options](Console& console) {
     if (!options->messages.empty() && !options->file.empty()) {
       return console.misused("messages come from the command line or from --file, not both",
+                             "send");
+    }
+    if (std::any_of(options->messages.begin(), options->messages.end(), is_blank)) {
+      return console.misused("an empty message: give a JSON object, or none to read standard input",
                              "send");
     }
     return send(*options, console);

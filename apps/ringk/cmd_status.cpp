@@ -47,7 +47,7 @@ class Status {
     if (target_.name.empty()) {
       if (const ExitCode code = find_only(); code != ExitCode::Ok) return code;
     }
-    auto client = connect(target_.name);
+    auto client = connect(target_.name, limit_of(options_.timeout));
     if (!client) {
       // What does not run has stopped.
       const bool not_running = client.error().code == ErrorCode::NotFound;

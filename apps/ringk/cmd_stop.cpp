@@ -19,7 +19,7 @@ struct Options {
 
 // Stops one topology; the exit code is that of its run.
 ExitCode stop_one(const std::string& name, const Options& options, const Console& console) {
-  auto client = connect(name);
+  auto client = connect(name, limit_of(options.timeout));
   if (!client) {
     if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
     return console.failed(client.error());
@@ -50,7 +50,7 @@ ExitCode stop_all(const Options& options, const Console& console) {
 }
 
 ExitCode stop_kernel(const Target& target, const Options& options, const Console& console) {
-  auto client = connect(target.name);
+  auto client = connect(target.name, limit_of(options.timeout));
   if (!client) {
     if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
     return console.failed(client.error());

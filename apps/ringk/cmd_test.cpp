@@ -74,7 +74,10 @@ class Tests {
 
   ExitCode finish(ExitCode code) {
     size_t failed = 0;
-    for (const TestOutcome& outcome : outcomes_) failed += outcome.passed ? 0 : 1;
+    for (const TestOutcome& outcome : outcomes_) {
+      failed += outcome.passed ? 0 : 1;
+      if (outcome.crashed) code = ringkernel::first_of(code, ExitCode::Crashed);
+    }
     console_.say(std::to_string(outcomes_.size() - failed) + " passed, " + std::to_string(failed) +
                  " failed");
     if (const ExitCode written = write_junit(); written != ExitCode::Ok) return written;

@@ -1,5 +1,7 @@
 #include "topology_options.hpp"
 
+#include "values.hpp"
+
 namespace ringk {
 
 using ringkernel::Topology;
@@ -14,7 +16,7 @@ void TopologyArguments::declare(CLI::App& app) {
       ->check(check_pair)
       ->expected(1)
       ->take_all();
-  app.add_option("--name", name, "run under another name")->type_name("NAME");
+  app.add_option("--name", name, "run under another name")->type_name("NAME")->check(check_name);
 }
 
 ringkernel::TopologyOptions TopologyArguments::options() const {

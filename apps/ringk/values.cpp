@@ -1,5 +1,6 @@
 #include "values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -8,6 +9,26 @@
 #include <vector>
 
 namespace ringk {
+namespace {
+
+constexpr size_t kLongestName = 64;
+// A foreground run whose name is taken is called NAME-PID.
+constexpr size_t kLongestRunning = 80;
+
+// Empty, or why `name` can be no name of a topology.
+std::string name_complaint(const std::string& name, size_t longest) {
+  const bool begins = !name.empty() && name[0] >= 'a' && name[0] <= 'z';
+  const bool goes_on = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  if (begins && goes_on && name.size() <= longest) return {};
+  return "'" + name +
+         "' is no name of a topology: a lower-case letter, then lower-case letters, digits, '_' "
+         "and '-', at most " +
+         std::to_string(longest) + " in all";
+}
+
+}  // namespace
 
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   struct Unit {
@@ -47,13 +68,15 @@ Target Target::parse(const std::string& text) {
   return {text.substr(0, slash), text.substr(slash + 1)};
 }
 
+std::string check_name(const std::string& text) { return name_complaint(text, kLongestName); }
+
 std::string check_target(const std::string& text) {
   const Target target = Target::parse(text);
   const bool ends_in_slash = !text.empty() && text.back() == '/';
-  if (!target.name.empty() && !ends_in_slash && target.part.find('/') == std::string::npos) {
-    return {};
+  if (target.name.empty() || ends_in_slash || target.part.find('/') != std::string::npos) {
+    return "'" + text + "' is no target: write NAME, NAME/KERNEL or NAME/INPUT";
   }
-  return "'" + text + "' is no target: write NAME, NAME/KERNEL or NAME/INPUT";
+  return name_complaint(target.name, kLongestRunning);
 }
 
 void declare_format(CLI::App& app, Format& format) {
@@ -63,8 +86,8 @@ void declare_format(CLI::App& app, Format& format) {
   app.add_flag("--json", format.same_as_json, "the same as -o json")->excludes(output);
 }
 
-Result<ringkernel::Client> connect(const std::string& name) {
-  auto client = ringkernel::Client::connect(name);
+Result<ringkernel::Client> connect(const std::string& name, ringkernel::TimeLimit limit) {
+  auto client = ringkernel::Client::connect(name, limit);
   if (client || client.error().code != ringkernel::ErrorCode::NotFound) return client;
   Error error = client.error();
   if (const auto running = ringkernel::running_topologies(); running && !running->empty()) {

@@ -21,6 +21,9 @@ std::string check_duration(const std::string& text);
 // Of an option that may be absent: none then.
 ringkernel::TimeLimit limit_of(const std::string& text);
 
+// What a topology can be called. A check for CLI11.
+std::string check_name(const std::string& text);
+
 // NAME, NAME/KERNEL or NAME/INPUT.
 struct Target {
   std::string name;
@@ -41,6 +44,6 @@ struct Format {
 void declare_format(CLI::App& app, Format& format);
 
 // Connects to the target's topology; says which others run where there is none of that name.
-Result<ringkernel::Client> connect(const std::string& name);
+Result<ringkernel::Client> connect(const std::string& name, ringkernel::TimeLimit limit = {});
 
 }  // namespace ringk

@@ -147,3 +147,30 @@ YAML
   same "first line" '<?xml version="1.0" encoding="UTF-8"?>' "${lines[0]}"
   has "$stderr" "it prints"
 }
+
+@test "a handler that ends the process fails its own test, and the tests are 70" {
+  topologies
+  cat "$T/picky.yaml" - >tested.yaml <<'YAML'
+tests:
+  - {name: before, send: {lines: [{id: 1}]}, expect: {copies: [{id: 1}]}}
+  - {name: it aborts, send: {lines: [{id: 666}]}, expect: {copies: [{id: 666}]}}
+  - {name: it exits, send: {lines: [{id: 669}]}, expect: {copies: []}}
+  - {name: it leaves, send: {lines: [{id: 670}]}, expect: {copies: []}}
+  - {name: it is killed, send: {lines: [{id: 671}]}, expect: {copies: []}}
+  - {name: mismatch, send: {lines: [{id: 2}]}, expect: {copies: [{id: 3}]}}
+  - {name: after, send: {lines: [{id: 4}]}, expect: {copies: [{id: 4}]}}
+YAML
+  run_ringk 70 test tested.yaml --junit report.xml
+  same "verdicts" "ok FAILED FAILED FAILED FAILED FAILED ok" \
+    "$(grep -oE '^(ok|FAILED)' <<<"$output" | xargs)"
+  has "$output" "kernel 'picky' ("
+  has "$output" "crashed with SIGABRT while it handled Line"
+  has "$output" "called exit()"
+  has "$output" "exit code 3"
+  has "$output" "signal 9"
+  has "$stderr" "crashed with SIGABRT while it handled Line"
+  has "$stderr" "2 passed, 5 failed"
+  same "failures in the report" 5 "$(grep -c '<failure' report.xml)"
+  run_ringk 0 test tested.yaml --filter after
+  run_ringk 1 test tested.yaml --filter mismatch
+}

@@ -90,6 +90,20 @@ ids() { printf '{"id":%s}\n' "$@"; }
   done
 }
 
+@test "a crash is a JSON line where the log is made of them" {
+  topologies
+  mkdir $'a\tfolder'
+  sed -n '/#include/,/^inputs/p' "$T/picky.yaml" | sed '$d;s/^      //' >$'a\tfolder/picky.hpp'
+  { sed '/    code: |/,$d' "$T/picky.yaml"; echo "    source: \"a\\tfolder/picky.hpp\""
+    sed -n '/^inputs/,$p' "$T/picky.yaml"; } >picky.yaml
+  ids 666 >in
+  RINGK_LOG_FORMAT=json run_shell 70 'ringk launch picky.yaml <in'
+  same "crashes" 1 "$(jq -r 'select(.text | contains("crashed")) | .level' <<<"$stderr" | grep -c error)"
+  same "who" "picky picky" "$(jq -r 'select(.level == "error") | "\(.topology) \(.kernel)"' <<<"$stderr")"
+  has "$(jq -r .text <<<"$stderr")" "$(printf "kernel 'picky' (a\tfolder/picky.hpp) crashed with SIGABRT while it handled Line from line 1")"
+  jq -e 'select(.level == "error") | .time | test("^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$")' <<<"$stderr"
+}
+
 @test "on_bad_input: stop is 65" {
   topologies
   { ids 1; echo nonsense; ids 2; } >in
@@ -118,6 +132,65 @@ ids() { printf '{"id":%s}\n' "$@"; }
   sed '/code: |/,/RK_HANDLER/d; s/    accepts:/    source: nowhere.hpp\n    accepts:/' "$T/copy.yaml" >bad.yaml
   run_ringk 78 launch bad.yaml
   has "$stderr" nowhere.hpp
+}
+
+@test "an input or output that there is not is 2, before anything is touched" {
+  topologies
+  echo kept >copy.dead.jsonl
+  start copy "$T/copy.yaml"
+  run_ringk 2 launch "$T/copy.yaml" --in nope=x
+  has "$stderr" "there is no input 'nope'"
+  run_ringk 2 launch "$T/copy.yaml" --out copeis=x
+  has "$stderr" "there is no output 'copeis': did you mean 'copies'?"
+  run_ringk 2 launch -d "$T/copy.yaml" --replace --out lines=x
+  has "$stderr" "there is no output 'lines'"
+  same "dead letters" kept "$(cat copy.dead.jsonl)"
+  run_ringk 0 status copy
+}
+
+@test "a summary that cannot be made is 74 at the start" {
+  topologies
+  echo kept >copy.dead.jsonl
+  ids 1 >in
+  local file
+  for file in nowhere/summary.json . in/summary.json; do
+    run_shell 74 "ringk launch \$T/copy.yaml --summary $file <in"
+    same "stdout" "" "$output"
+    has "$stderr" "$file: the summary cannot be written: "
+    run_ringk 74 launch -d "$T/copy.yaml" --summary "$file"
+  done
+  same "dead letters" kept "$(cat copy.dead.jsonl)"
+  run_shell 0 'ringk launch $T/copy.yaml --summary summary.json <in'
+  same "handled" 1 "$(jq .totals.handled summary.json)"
+}
+
+@test "a run until a count goes on while a timer may reach it" {
+  topologies
+  timed() {  # UNTIL COUNT
+    sed '/^inputs:/,/^outputs:/d; /^    stdout: jsonl/,$d; /^  copies:/d' "$T/copy.yaml"
+    cat <<YAML
+inputs:
+  once: {values: [{id: 1}], message: Line}
+  ticks: {every: 20ms, message: Line, value: {id: 2}$2}
+outputs:
+  copies: {stdout: jsonl}
+wires:
+  once: copy
+  ticks: copy
+  copy.out: copies
+$1
+YAML
+  }
+  timed 'run: {until: {output: copies, count: 5}}' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  [ "${#lines[@]}" -ge 5 ]
+  # No more can come: it ends.
+  timed 'run: {until: {output: copies, count: 5}}' ', count: 2' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  same "lines" 3 "${#lines[@]}"
+  timed '' >until.yaml
+  run_shell 0 'timeout 60 "$RINGK" launch until.yaml </dev/null'
+  [ "${#lines[@]}" -lt 5 ]
 }
 
 @test "wrong usage of launch is 2" {

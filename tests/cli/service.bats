@@ -328,3 +328,50 @@ b"}'
   exec 4>&-
   wait $!
 }
+
+@test "a process that is stopped is 75, within the time that one gives" {
+  topologies
+  start copy "$T/copy.yaml"
+  local pid command begun=$SECONDS
+  pid=$("$RINGK" list topologies --json | jq '.topologies[0].pid')
+  kill -STOP "$pid"
+  for command in "status copy" "status copy --wait idle" "send copy/lines {\"id\":1}" "stop copy" "stop copy/copy"; do
+    # shellcheck disable=SC2086
+    run --separate-stderr timeout 60 "$RINGK" $command --timeout 300ms
+    echo "$command: $status $stderr"
+    [ "$status" = 75 ] || break
+  done
+  kill -CONT "$pid"
+  same "exit code of $command" 75 "$status"
+  has "$stderr" "'copy' is there but does not answer"
+  [ $((SECONDS - begun)) -lt 9 ]
+}
+
+@test "send waits for a topology that is starting, and gives up with 75" {
+  topologies
+  cat >cxx <<'SH'
+#!/bin/sh
+for i in $(seq 600); do [ -e "${0%/*}/go" ] && break; sleep 0.1; done
+exec g++ "$@"
+SH
+  chmod +x cxx
+  started+=(copy)
+  XDG_CACHE_HOME=$PWD/cache RINGK_CXX=$PWD/cxx "$RINGK" launch -d "$T/copy.yaml" 2>launch.err &
+  local launcher=$!
+  listed() { "$RINGK" list topologies --json | jq -e '.topologies[0].state == "starting"'; }
+  eventually listed
+  local option
+  for option in --wait=handled --reply; do
+    run --separate-stderr "$RINGK" send copy/lines '{"id":1}' "$option" --timeout 300ms
+    echo "$status $stderr"
+    [ "$status" = 75 ] || break
+  done
+  "$RINGK" send copy/lines '{"id":2}' --wait handled 2>sent.err &
+  local sender=$!
+  touch go
+  same "exit code of send $option" 75 "$status"
+  has "$stderr" "'copy' is still starting"
+  wait "$launcher"
+  wait "$sender"
+  same "ids" 2 "$(jq -r .id "$(output_of copy)" | xargs)"
+}

@@ -47,6 +47,30 @@ list everything
 LINES
 }
 
+@test "what can be no name of a topology is wrong usage" {
+  local T=$RK_SOURCE/tests/cli/topologies name command
+  for name in 'Bad Name' '' a.b 9x "$(printf 'a%.0s' {1..65})"; do
+    for command in launch check test; do
+      run_ringk 2 "$command" "$T/copy.yaml" --name "$name"
+      has "$stderr" "'$name' is no name of a topology"
+    done
+  done
+  run_ringk 0 check "$T/copy.yaml" --name "$(printf 'a%.0s' {1..64})"
+  for command in send status suspend resume stop; do
+    run_ringk 2 "$command" 'Bad Name/x'
+    has "$stderr" "'Bad Name' is no name of a topology"
+  done
+}
+
+@test "an empty message is wrong usage" {
+  local message
+  for message in '' ' ' $'\n'; do
+    run_ringk 2 send nobody '{"id":1}' "$message"
+    has "$stderr" "an empty message"
+    run_ringk 2 send nobody --reply "$message"
+  done
+}
+
 @test "a slip is met with what was meant" {
   run_ringk 2 stauts
   has "$stderr" "did you mean 'status'?"

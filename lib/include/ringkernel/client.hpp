@@ -61,7 +61,9 @@ struct SendReport {
 
 class RK_API Client {
  public:
-  static Result<Client> connect(const std::string& name);
+  // Timeout: the process does not answer, because it is stopped or hangs. `limit` counts from 250
+  // ms, in which one that is well answers even where the machine is busy, to 10 s.
+  static Result<Client> connect(const std::string& name, TimeLimit limit = {});
   ~Client();
   Client(Client&& other) noexcept;
   Client& operator=(Client&& other) noexcept;
@@ -87,7 +89,7 @@ class RK_API Client {
   // becomes dead letters and the answer is Timeout.
   Result<void> terminate(const std::string& kernel, TimeLimit limit = {});
 
-  // IoError: the source cannot be read.
+  // Waits until the topology is ready, first. IoError: the source cannot be read.
   Result<SendReport> send(const SendRequest& request);
 
  private:

@@ -55,6 +55,12 @@ struct LaunchRequest {
   std::function<Result<void>(const LaunchedAs&)> on_ready;
 };
 
+// What of a request is known to be wrong before anything is opened, stopped or compiled.
+// InvalidConfig: an input or output that the topology does not have. IoError: the summary's file
+// cannot be made or written.
+// REQUIRES: topology.valid().
+RK_API Result<void> check_launch(const Topology& topology, const LaunchRequest& request);
+
 // Compiles the handlers, runs the topology until its inputs end, it is stopped, or it fails, drains
 // it and says how it went. Meanwhile SIGINT and SIGTERM are its own (the first drains, a second one
 // ends the process at once), SIGPIPE is ignored, standard output carries nothing but data, and a

@@ -46,7 +46,8 @@ struct ServiceFiles {
 // held.
 RK_API Result<ServiceFiles> make_service_files(const std::string& name);
 
-// $RINGK_STATE_DIR, else $XDG_STATE_HOME/ringk, else ~/.local/state/ringk; it need not exist.
+// $RINGK_STATE_DIR, else $XDG_STATE_HOME/ringk, else ~/.local/state/ringk, which need not exist;
+// without a home a folder of the user's own in the temporary folder.
 RK_API Result<std::string> state_folder();
 
 // $RINGK_RUNTIME_DIR, else $XDG_RUNTIME_DIR/ringk, else ringk-UID in the temporary folder: control

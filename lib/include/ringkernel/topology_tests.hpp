@@ -1,5 +1,5 @@
-// The tests that a topology carries: each runs the topology with its own messages, in this process,
-// and compares what comes out.
+// The tests that a topology carries: each runs the topology with its own messages, in a process of
+// its own, and compares what comes out.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,14 @@ struct TestOutcome {
   std::string name;
   uint32_t line = 0;  // where the topology says it
   bool passed = false;
+  bool crashed = false;  // a handler ended the process; not passed
   double seconds = 0;
   std::string failure;  // what was expected and what came, some lines; empty where it passed
 };
 
 // Runs them one after the other and calls `done` after each. An error: the topology cannot be run
 // at all (CompilationError and those of launch()).
-// REQUIRES: topology.valid(); one call at a time in a process.
+// REQUIRES: topology.valid(); no other thread in this process, which is forked for each test.
 RK_API Result<std::vector<TestOutcome>> run_tests(
     const Topology& topology, const TestRequest& request,
     const std::function<void(const TestOutcome&)>& done = {});

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <vector>
 
+#include "core/user_folders.hpp"
 #include "handlers/sha256.hpp"
 
 namespace ringkernel::handlers {
@@ -145,8 +146,8 @@ std::string default_cache_folder() {
   };
   if (std::string own = variable("RINGK_CACHE_DIR"); !own.empty()) return own;
   if (std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/')) return xdg + "/ringk";
-  if (std::string home = variable("HOME"); home.starts_with('/')) return home + "/.cache/ringk";
-  return "";
+  if (std::string home = home_folder(); !home.empty()) return home + "/.cache/ringk";
+  return own_temporary_folder("cache");
 }
 
 ArtefactCache::ArtefactCache(const std::string& folder) {
@@ -154,9 +155,8 @@ ArtefactCache::ArtefactCache(const std::string& folder) {
     folder_ = folder + "/handlers";
     return;
   }
-  std::error_code code;
-  std::string pattern = (fs::temp_directory_path(code) / "ringk-XXXXXX").string();
-  if (!code && mkdtemp(pattern.data()) != nullptr) {
+  std::string pattern = temporary_folder() + "/ringk-XXXXXX";
+  if (mkdtemp(pattern.data()) != nullptr) {
     folder_ = pattern;
     temporary_ = true;
   }

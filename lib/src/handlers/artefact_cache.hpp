@@ -54,7 +54,8 @@ class ArtefactCache {
   bool temporary_ = false;
 };
 
-// RINGK_CACHE_DIR, $XDG_CACHE_HOME/ringk or ~/.cache/ringk; empty: no home.
+// RINGK_CACHE_DIR, $XDG_CACHE_HOME/ringk, ~/.cache/ringk, or without a home a folder of the user's
+// own in the temporary folder; empty: that is somebody else's.
 std::string default_cache_folder();
 
 }  // namespace ringkernel::handlers

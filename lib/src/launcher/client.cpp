@@ -22,7 +22,8 @@ using launcher::number_of;
 namespace {
 
 // A process that is stopped or hangs must not hang everybody who asks it.
-constexpr std::chrono::seconds kGreetingLimit{10};
+constexpr std::chrono::nanoseconds kShortestGreeting = std::chrono::milliseconds(250);
+constexpr std::chrono::nanoseconds kLongestGreeting = std::chrono::seconds(10);
 
 Result<Json> control_of(const ClientStream::OwnedFrame& frame) {
   if (frame.kind != FrameKind::Control) {
@@ -85,7 +86,7 @@ struct Client::Impl {
     return static_cast<int>(number_of(*answer, "exit_code"));
   }
 
-  Result<void> greet(const std::string& wanted);
+  Result<void> greet(const std::string& wanted, TimeLimit limit);
   Result<void> pump_source(int source, bool& ended);
   Result<SendReport> run_send(const SendRequest& request);
   // The last frame of a send; none while there is none. Cancelled: on_reply wants no more.
@@ -96,10 +97,10 @@ struct Client::Impl {
   int64_t pid = 0;
 };
 
-Result<void> Client::Impl::greet(const std::string& wanted) {
+Result<void> Client::Impl::greet(const std::string& wanted, TimeLimit limit) {
   auto answer = ask(
       Json{{"op", "hello"}, {"protocol", launcher::kProtocol}, {"version", std::string(version())}},
-      kGreetingLimit);
+      std::clamp(limit.value_or(kLongestGreeting), kShortestGreeting, kLongestGreeting));
   if (!answer) {
     Error error = answer.error();
     if (error.code == ErrorCode::Timeout) {
@@ -187,7 +188,7 @@ Client::~Client() = default;
 Client::Client(Client&& other) noexcept = default;
 Client& Client::operator=(Client&& other) noexcept = default;
 
-Result<Client> Client::connect(const std::string& name) {
+Result<Client> Client::connect(const std::string& name, TimeLimit limit) {
   auto folder = runtime_folder();
   if (!folder) return tl::unexpected(folder.error());
   // One that ended before it said hello is gone, and perhaps another has its name by now.
@@ -197,7 +198,7 @@ Result<Client> Client::connect(const std::string& name) {
     if (!socket) return tl::unexpected(socket.error());
     auto impl = std::make_unique<Impl>(*socket);
     if (auto peer = launcher::check_peer(*socket); !peer) return tl::unexpected(peer.error());
-    auto greeted = impl->greet(name);
+    auto greeted = impl->greet(name, limit);
     if (greeted) return Client(std::move(impl));
     if (greeted.error().code != ErrorCode::Closed || tries == kTries)
       return tl::unexpected(greeted.error());
@@ -255,6 +256,11 @@ Result<SendReport> Client::send(const SendRequest& request) {
   SendRequest patient = request;
   // Each request has its own limit over there; the answer that it passed takes a moment to come.
   if (request.on_reply && request.limit) *patient.limit += std::chrono::seconds(5);
+  if (auto ready = wait_ready(request.limit); !ready) {
+    Error error = ready.error();
+    if (error.code == ErrorCode::Timeout) error.message = "'" + name() + "' is still starting";
+    return tl::unexpected(std::move(error));
+  }
   if (auto begun = impl_->ask_plain(message, patient.limit); !begun) {
     return tl::unexpected(begun.error());
   }

@@ -5,12 +5,14 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
-#include <cstring>
+#include <ctime>
 #include <memory>
-#include <string_view>
 #include <vector>
 
+#include "launcher/json_text.hpp"
+#include "launcher/log.hpp"
 #include "ringkernel/exit_code.hpp"
 #include "runtime/engine.hpp"
 
@@ -19,43 +21,58 @@ namespace {
 
 constexpr std::array<int, 5> kSignals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr size_t kStack = size_t{64} << 10;
+// Past it a name is cut, so that a line has room for all of its names.
+constexpr size_t kLongestName = 1024;
+
+// A name as text, and as it stands in a JSON string.
+struct Name {
+  Name() = default;
+  explicit Name(const std::string& name) : text(name.substr(0, kLongestName)) {
+    std::string quoted;
+    append_json_string(quoted, text);
+    json = quoted.substr(1, quoted.size() - 2);
+  }
+  std::string text = "?";
+  std::string json = "?";
+};
 
 // Written before the kernels run, read by the signal handler.
 struct Names {
-  std::string topology;
-  std::vector<std::string> kernels;   // by id
-  std::vector<std::string> handlers;  // by id
-  std::vector<std::string> types;     // by id
+  bool log_is_json = false;
+  Name topology;
+  std::vector<Name> kernels;   // by id
+  std::vector<Name> handlers;  // by id
+  std::vector<Name> types;     // by id
 };
 Names* names = nullptr;
 std::atomic<const runtime::Engine*> engine{nullptr};
+std::atomic<int> copy{-1};
 std::array<struct sigaction, kSignals.size()> before;
-
-template <class List>
-const char* name_at(const List& list, size_t id) {
-  return id < list.size() && !list[id].empty() ? list[id].c_str() : "?";
-}
 
 class Line {
  public:
+  explicit Line(bool json) : json_(json) {}
+
   Line& operator<<(const char* text) {
     while (*text != '\0' && size_ < text_.size()) text_[size_++] = *text++;
     return *this;
   }
-  Line& operator<<(uint64_t number) {
-    std::array<char, 24> digits;
-    size_t n = 0;
-    do digits[n++] = static_cast<char>('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (n > 0 && size_ < text_.size()) text_[size_++] = digits[--n];
-    return *this;
+  Line& operator<<(uint64_t number) { return digits(number, 1); }
+  Line& operator<<(const Name& name) {
+    return *this << (json_ ? name.json.c_str() : name.text.c_str());
   }
-  void begin(const Block& block) {
-    *this << names->topology.c_str() << ": error: kernel '" << name_at(names->kernels, block.kernel)
-          << "' (" << name_at(names->handlers, block.kernel) << ")";
-  }
-  // Writes it, too.
-  void end(const Block& block) {
+  void say(const Block& block, const char* verb, const char* how) {
+    const Name& kernel = name_at(names->kernels, block.kernel);
+    if (json_) {
+      *this << R"({"time":")";
+      time();
+      *this << R"(","level":"error","topology":")" << names->topology << R"(","kernel":")" << kernel
+            << R"(","text":")";
+    } else {
+      *this << names->topology << ": error: ";
+    }
+    *this << "kernel '" << kernel << "' (" << name_at(names->handlers, block.kernel) << ") " << verb
+          << how;
     if (const MessageHeader* message = block.in_hand; message != nullptr) {
       *this << " while it handled " << name_at(names->types, message->message_type);
       if (message->root != 0) *this << " from line " << message->root;
@@ -65,14 +82,60 @@ class Line {
     }
     if (const runtime::Engine* running = engine.load(); running != nullptr)
       *this << "; messages in hand: " << running->under_way();
-    *this << "\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text_.data(), size_);
+    *this << (json_ ? "\"}\n" : "\n");
+  }
+  void write_to(int descriptor) const {
+    [[maybe_unused]] const ssize_t written = ::write(descriptor, text_.data(), size_);
   }
 
  private:
-  std::array<char, 1024> text_;
+  static const Name& name_at(const std::vector<Name>& list, size_t id) {
+    static const Name unknown;
+    return id < list.size() ? list[id] : unknown;
+  }
+  Line& digits(uint64_t number, size_t least) {
+    std::array<char, 24> digits;
+    size_t n = 0;
+    do digits[n++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) > 0 || n < least);
+    while (n > 0 && size_ < text_.size()) text_[size_++] = digits[--n];
+    return *this;
+  }
+  // As append_json_time() has it, which may take a lock.
+  void time() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    const std::chrono::sys_seconds seconds{std::chrono::seconds(now.tv_sec)};
+    const auto day = std::chrono::floor<std::chrono::days>(seconds);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(seconds - day);
+    digits(static_cast<uint64_t>(int{date.year()}), 4) << "-";
+    digits(unsigned{date.month()}, 2) << "-";
+    digits(unsigned{date.day()}, 2) << "T";
+    digits(static_cast<uint64_t>(clock.hours().count()), 2) << ":";
+    digits(static_cast<uint64_t>(clock.minutes().count()), 2) << ":";
+    digits(static_cast<uint64_t>(clock.seconds().count()), 2) << ".";
+    digits(static_cast<uint64_t>(now.tv_nsec) / 1000, 6) << "Z";
+  }
+
+  const bool json_;
+  std::array<char, size_t{24} << 10> text_;
   size_t size_ = 0;
 };
+
+// To standard error as the log is written, and as text to whom a copy is due.
+void report(const Block& block, const char* verb, const char* how) {
+  {
+    Line line(names->log_is_json);
+    line.say(block, verb, how);
+    line.write_to(STDERR_FILENO);
+  }
+  const int other = copy.load();
+  if (other < 0) return;
+  Line line(false);
+  line.say(block, verb, how);
+  line.write_to(other);
+}
 
 const char* signal_name(int signal) {
   switch (signal) {
@@ -98,10 +161,7 @@ void crashed(int signal) {
     ::raise(signal);
     return;
   }
-  Line line;
-  line.begin(*block);
-  line << " crashed with " << signal_name(signal);
-  line.end(*block);
+  report(*block, "crashed with ", signal_name(signal));
   _exit(static_cast<int>(ExitCode::Crashed));
 }
 
@@ -109,22 +169,21 @@ void crashed(int signal) {
 void left() {
   const Block* block = runtime::current_block();
   if (block == nullptr || names == nullptr || block->kernel == 0) return;
-  Line line;
-  line.begin(*block);
-  line << " called exit()";
-  line.end(*block);
+  report(*block, "called exit()", "");
   _exit(static_cast<int>(ExitCode::Crashed));
 }
-void set_name(std::vector<std::string>& list, size_t id, const std::string& name) {
+
+void set_name(std::vector<Name>& list, size_t id, const std::string& name) {
   if (list.size() <= id) list.resize(id + 1);
-  list[id] = name;
+  list[id] = Name(name);
 }
 
 }  // namespace
 
 CrashHandler::CrashHandler(const std::string& topology) {
   names = new Names;
-  names->topology = topology;
+  names->log_is_json = log_is_json();
+  names->topology = Name(topology);
   struct sigaction action {};
   action.sa_handler = crashed;
   action.sa_flags = SA_ONSTACK | SA_NODEFER;
@@ -148,6 +207,8 @@ void CrashHandler::name_kernel(uint32_t id, const std::string& kernel, const std
 void CrashHandler::name_type(uint16_t id, const std::string& type) {
   if (names != nullptr) set_name(names->types, id, type);
 }
+
+void CrashHandler::copy_to(int descriptor) { copy.store(descriptor); }
 
 void CrashHandler::count_by(const runtime::Engine* running) { engine.store(running); }
 

@@ -24,6 +24,9 @@ class CrashHandler {
   static void name_kernel(uint32_t id, const std::string& kernel, const std::string& handler);
   static void name_type(uint16_t id, const std::string& type);
 
+  // Where the line goes beside standard error; negative: nowhere.
+  static void copy_to(int descriptor);
+
   // What counts the messages that are lost; null: nothing does.
   static void count_by(const runtime::Engine* engine);
 

@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -20,6 +23,7 @@
 #include "launcher/running_topology.hpp"
 #include "launcher/service_name.hpp"
 #include "ringkernel/launcher.hpp"
+#include "ringkernel/nearest_name.hpp"
 #include "ringkernel/service.hpp"
 #include "topology/topology_impl.hpp"
 
@@ -103,16 +107,64 @@ class SignalWatch {
   std::thread thread_;
 };
 
+template <class End>
+Result<void> check_redirects(const std::string& kind,
+                             const std::vector<std::pair<std::string, std::string>>& redirects,
+                             const std::vector<End>& ends) {
+  std::vector<std::string> names;
+  for (const End& end : ends) names.push_back(end.name);
+  for (const auto& [name, file] : redirects) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string meant = nearest_name(name, names);
+    return fail(ErrorCode::InvalidConfig,
+                "there is no " + kind + " '" + name + "'" +
+                    (meant.empty() ? "" : ": did you mean '" + meant + "'?"));
+  }
+  return {};
+}
+
+// Makes nothing: what a run that crashes leaves is no summary.
+Result<void> check_summary(const std::string& path) {
+  if (path.empty() || path == "-") return {};
+  struct stat found {};
+  int reason = 0;
+  if (stat(path.c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode))
+      reason = EISDIR;
+    else if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
+      reason = errno;
+  } else if (errno != ENOENT) {
+    reason = errno;
+  } else {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) reason = errno;
+  }
+  if (reason == 0) return {};
+  return fail(ErrorCode::IoError, std::string("the summary cannot be written: ") + strerror(reason),
+              path);
+}
+
 class Launch {
  public:
   Launch(const topology::Topology& topology, const LaunchRequest& request)
       : topology_(topology), request_(request) {}
 
   ExitCode run() {
+    if (auto checked = check(); !checked)
+      return refused(
+          checked.error().code == ErrorCode::IoError ? ExitCode::OutputError : ExitCode::Usage,
+          checked.error());
     const PrivateOutput output(!request_.service);
     if (auto named = take_name(); !named) return named.error();
     if (auto made = settings(output.descriptor()); !made) return made.error();
     return run_as(*name_);
+  }
+
+  Result<void> check() const {
+    if (auto in = check_redirects("input", request_.in, topology_.inputs); !in) return in;
+    if (auto out = check_redirects("output", request_.out, topology_.outputs); !out) return out;
+    return check_summary(request_.summary);
   }
 
  private:
@@ -293,6 +345,10 @@ ExitCode Launch::run_started(RunningTopology& running) {
 }
 
 }  // namespace
+
+Result<void> check_launch(const Topology& topology, const LaunchRequest& request) {
+  return Launch(model_of(topology), request).check();
+}
 
 ExitCode launch(const Topology& topology, const LaunchRequest& request) {
   return Launch(model_of(topology), request).run();

@@ -125,7 +125,8 @@ MachineCheck check_cache() {
   const std::string folder = handlers::default_cache_folder();
   if (folder.empty())
     return {Outcome::Missing, "cache",
-            "there is no home folder; every launch compiles anew: set RINGK_CACHE_DIR"};
+            "there is no home folder, nor a temporary one of one's own; every launch compiles "
+            "anew: set RINGK_CACHE_DIR"};
   if (auto tried = try_folder(folder); !tried)
     return {Outcome::Missing, "cache",
             sentence(tried.error()) + "; every launch compiles anew: set RINGK_CACHE_DIR"};

@@ -44,7 +44,6 @@ class Builder {
                       std::vector<Placement> placements);
   Started connect();
   Started set_credits();
-  Started check_redirects() const;
 
  private:
   Started add_input(const topology::Input& input);
@@ -59,18 +58,6 @@ class Builder {
   const Topology& topology_;
   const RunSettings& settings_;
 };
-
-Started Builder::check_redirects() const {
-  for (const auto& [name, file] : settings_.in)
-    if (topology_.input(name) == nullptr)
-      return start_error(ExitCode::Usage,
-                         {ErrorCode::NotFound, "--in: there is no input '" + name + "'", ""});
-  for (const auto& [name, file] : settings_.out)
-    if (topology_.output(name) == nullptr)
-      return start_error(ExitCode::Usage,
-                         {ErrorCode::NotFound, "--out: there is no output '" + name + "'", ""});
-  return {};
-}
 
 Started Builder::add_types() {
   for (const auto& type : topology_.messages) {
@@ -109,7 +96,8 @@ Started Builder::add_input(const topology::Input& input) {
     auto timer = std::make_unique<TimerInput>(input, graph_.input_services);
     if (auto checked = timer->check(); !checked) return refused(checked.error());
     added.timer = timer.get();
-    added.finite = false;
+    // A run that ends by a count ends as well when nothing more can count.
+    added.finite = topology_.run.until.kind == topology::Until::Kind::Output && input.count;
     step = std::move(timer);
   } else {
     bool stdin_like = false;
@@ -334,7 +322,6 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   output_services = {engine.get(), poller.get(), &events};
 
   Builder builder(*this, topology, settings);
-  if (auto done = builder.check_redirects(); !done) return done;
   if (auto done = builder.add_types(); !done) return done;
   if (auto done = builder.add_inputs(); !done) return done;
   if (auto done = builder.add_outputs(); !done) return done;

@@ -153,6 +153,10 @@ bool RunningTopology::Impl::waits_for_inputs() const {
   if (settings.service || topology.run.until.kind == topology::Until::Kind::Forever) return false;
   const bool finite = std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                   [](const RunGraph::Input& input) { return input.finite; });
+  const bool endless = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                   [](const RunGraph::Input& input) { return !input.finite; });
+  // What goes on sending can still bring the output to its count.
+  if (topology.run.until.kind == topology::Until::Kind::Output && endless) return false;
   const bool sources = std::any_of(graph.kernels.begin(), graph.kernels.end(),
                                    [](const auto& kernel) { return kernel.module->has_poll; });
   return finite || sources;

@@ -1,6 +1,5 @@
 #include "launcher/service_folders.hpp"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/user_folders.hpp"
 #include "ringkernel/service.hpp"
 
 namespace ringkernel {
@@ -32,15 +32,6 @@ Result<std::string> absolute(const std::string& path) {
   const auto full = std::filesystem::absolute(path, error);
   if (error) return fail(ErrorCode::IoError, "cannot resolve it: " + error.message(), path);
   return full.lexically_normal().string();
-}
-
-Result<std::string> home() {
-  if (std::string folder = absolute_variable("HOME"); !folder.empty()) return folder;
-  const passwd* user = getpwuid(geteuid());
-  if (!user || !user->pw_dir || user->pw_dir[0] != '/') {
-    return fail(ErrorCode::InvalidConfig, "there is no home folder: set RINGK_STATE_DIR");
-  }
-  return std::string(user->pw_dir);
 }
 
 Result<void> check_own(const std::string& path) {
@@ -128,9 +119,11 @@ Result<std::string> state_folder() {
   if (std::string state = absolute_variable("XDG_STATE_HOME"); !state.empty()) {
     return state + "/ringk";
   }
-  auto folder = home();
-  if (!folder) return tl::unexpected(folder.error());
-  return *folder + "/.local/state/ringk";
+  if (const std::string home = home_folder(); !home.empty()) return home + "/.local/state/ringk";
+  std::string temporary = own_temporary_folder("state");
+  if (temporary.empty())
+    return fail(ErrorCode::InvalidConfig, "there is no home folder: set RINGK_STATE_DIR");
+  return temporary;
 }
 
 }  // namespace ringkernel

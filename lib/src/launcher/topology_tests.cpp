@@ -1,14 +1,25 @@
 #include "ringkernel/topology_tests.hpp"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <spdlog/fmt/fmt.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "handlers/load.hpp"
+#include "launcher/control_protocol.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/expectation.hpp"
 #include "launcher/handler_specs.hpp"
@@ -19,6 +30,8 @@
 namespace ringkernel {
 namespace {
 
+using launcher::CrashHandler;
+using launcher::Json;
 using launcher::RunningTopology;
 using launcher::RunSettings;
 using std::chrono::steady_clock;
@@ -118,39 +131,8 @@ class TestRun {
           const launcher::LoadHandlers& load)
       : model_(model), test_(test), request_(request), load_(load) {}
 
-  Result<TestOutcome> run() {
-    TestOutcome outcome;
-    outcome.file = test_.position.file.empty() ? model_.file : test_.position.file;
-    outcome.line = test_.position.line;
-    outcome.name = test_.name;
-    const auto begun = steady_clock::now();
-    auto failure = failure_of_run();
-    if (!failure) return tl::unexpected(failure.error());
-    outcome.failure = std::move(*failure);
-    outcome.passed = outcome.failure.empty();
-    outcome.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
-    return outcome;
-  }
-
- private:
-  RunSettings settings() {
-    RunSettings settings;
-    settings.name = model_.name;
-    settings.backend = test_.backend;
-    settings.workers = request_.workers;
-    settings.threads = request_.threads;
-    settings.load_handlers = load_;
-    settings.capture = [arrivals = arrivals_](std::string_view output, std::string_view,
-                                              std::string_view json) {
-      arrivals->add(output, json);
-    };
-    settings.capture_dead_letters = [arrivals = arrivals_](std::string_view letter) {
-      arrivals->add_dead_letter(letter);
-    };
-    return settings;
-  }
-
-  Result<std::string> failure_of_run() {
+  // What is wrong with it; empty: it passed. An error: it cannot be run at all.
+  Result<std::string> run() {
     const topology::Topology prepared_model = prepared(model_, test_);
     // Behind the pointer: a handler that never returns must not take the run away under itself.
     auto running = std::make_unique<RunningTopology>(prepared_model, settings());
@@ -175,8 +157,25 @@ class TestRun {
     if (!failure.empty())
       for (const std::string& letter : arrivals_->dead_letters())
         failure += "dead letter: " + letter + "\n";
-    while (failure.ends_with('\n')) failure.pop_back();
     return failure;
+  }
+
+ private:
+  RunSettings settings() {
+    RunSettings settings;
+    settings.name = model_.name;
+    settings.backend = test_.backend;
+    settings.workers = request_.workers;
+    settings.threads = request_.threads;
+    settings.load_handlers = load_;
+    settings.capture = [arrivals = arrivals_](std::string_view output, std::string_view,
+                                              std::string_view json) {
+      arrivals->add(output, json);
+    };
+    settings.capture_dead_letters = [arrivals = arrivals_](std::string_view letter) {
+      arrivals->add_dead_letter(letter);
+    };
+    return settings;
   }
 
   const topology::Topology& model_;
@@ -185,6 +184,104 @@ class TestRun {
   const launcher::LoadHandlers& load_;
   // Shared with a run that never ends.
   const std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+};
+
+// A test in a process of its own, so that a handler that ends the process ends that test alone.
+class TestProcess {
+ public:
+  TestProcess() = default;
+  ~TestProcess() {
+    for (const int end : ends_)
+      if (end >= 0) close(end);
+  }
+  TestProcess(const TestProcess&) = delete;
+  TestProcess& operator=(const TestProcess&) = delete;
+
+  Result<TestOutcome> run(const std::string& topology, TestRun& test) {
+    if (pipe2(ends_.data(), O_CLOEXEC) != 0) return cannot("make a pipe");
+    // What stands there unwritten would be written twice.
+    fflush(nullptr);
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+    if (child < 0) return cannot("make a process");
+    if (child == 0) be_child(topology, test, parent);
+    close(std::exchange(ends_[1], -1));
+    const std::string said = read_all();
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return understand(said, status);
+  }
+
+ private:
+  static tl::unexpected<Error> cannot(const char* what) {
+    return fail(ErrorCode::IoError,
+                std::string("cannot ") + what + " for a test: " + std::strerror(errno));
+  }
+
+  [[noreturn]] void be_child(const std::string& topology, TestRun& test, pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(0);
+    close(std::exchange(ends_[0], -1));
+    const launcher::CrashHandler crash_handler(topology);
+    CrashHandler::prepare_thread();
+    CrashHandler::copy_to(ends_[1]);
+    Result<std::string> failure;
+    {
+      const launcher::PrivateOutput output(true);
+      failure = test.run();
+    }
+    const Json answer = failure ? Json{{"failure", *failure}}
+                                : Json{{"code", static_cast<unsigned>(failure.error().code)},
+                                       {"message", failure.error().message},
+                                       {"where", failure.error().where}};
+    write_all(answer.dump(-1, ' ', false, Json::error_handler_t::replace));
+    _exit(0);
+  }
+
+  void write_all(std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t put = write(ends_[1], text.data(), text.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return;
+      text.remove_prefix(static_cast<size_t>(put));
+    }
+  }
+  std::string read_all() const {
+    std::string all;
+    for (std::array<char, 4096> part;;) {
+      const ssize_t got = read(ends_[0], part.data(), part.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return all;
+      all.append(part.data(), static_cast<size_t>(got));
+    }
+  }
+
+  static Result<TestOutcome> understand(const std::string& said, int status) {
+    TestOutcome outcome;
+    const auto answer = launcher::parse_control(said);
+    if (answer && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+      if (answer->contains("code"))
+        return fail(static_cast<ErrorCode>(launcher::number_of(*answer, "code")),
+                    launcher::text_of(*answer, "message"), launcher::text_of(*answer, "where"));
+      outcome.failure = launcher::text_of(*answer, "failure");
+    } else {
+      outcome.crashed = true;
+      outcome.failure = !answer && !said.empty() ? said : end_text(status);
+    }
+    while (outcome.failure.ends_with('\n')) outcome.failure.pop_back();
+    outcome.passed = outcome.failure.empty();
+    return outcome;
+  }
+  static std::string end_text(int status) {
+    if (WIFSIGNALED(status))
+      return fmt::format("the process of the test was ended by signal {} ({})", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
+    return fmt::format("the process of the test ended itself with exit code {}",
+                       WEXITSTATUS(status));
+  }
+
+  std::array<int, 2> ends_ = {-1, -1};  // read, written
 };
 
 std::string xml(std::string_view text) {
@@ -228,15 +325,17 @@ Result<std::vector<TestOutcome>> run_tests(const Topology& topology, const TestR
     for (const handlers::LoadedHandler& handler : *loaded) modules.push_back(handler.module);
     return modules;
   };
-  const launcher::CrashHandler crash_handler(model.name);
   std::vector<TestOutcome> outcomes;
   for (const topology::Test& test : model.tests) {
     if (test.name.find(request.only) == std::string::npos) continue;
-    auto outcome = [&] {
-      const launcher::PrivateOutput output(true);
-      return TestRun(model, test, request, load).run();
-    }();
+    const auto begun = steady_clock::now();
+    TestRun run(model, test, request, load);
+    auto outcome = TestProcess().run(model.name, run);
     if (!outcome) return tl::unexpected(outcome.error());
+    outcome->file = test.position.file.empty() ? model.file : test.position.file;
+    outcome->line = test.position.line;
+    outcome->name = test.name;
+    outcome->seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
     if (done) done(*outcome);
     outcomes.push_back(std::move(*outcome));
   }

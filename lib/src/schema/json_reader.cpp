@@ -607,9 +607,30 @@ struct JsonReader::Impl {
     return true;
   }
 
+  simdjson::error_code find_tag(std::string_view& tag) {
+    auto code = document.find_field_unordered("type").get_string().get(tag);
+    // It compares keys as they are written, and one written with an escape is the same key.
+    if (code != simdjson::NO_SUCH_FIELD || std::memchr(line_begin, '\\', line_size) == nullptr)
+      return code;
+    document.rewind();
+    od::object object;
+    code = document.get_object().get(object);
+    if (code != simdjson::SUCCESS) return code;
+    for (auto member : object) {
+      od::field field;
+      code = std::move(member).get(field);
+      if (code != simdjson::SUCCESS) return code;
+      std::string_view key;
+      code = field.unescaped_key().get(key);
+      if (code != simdjson::SUCCESS) return code;
+      if (key == "type") return field.value().get_string().get(tag);
+    }
+    return simdjson::NO_SUCH_FIELD;
+  }
+
   bool read_tag(uint32_t& type) {
     std::string_view tag;
-    auto code = document.find_field_unordered("type").get_string().get(tag);
+    auto code = find_tag(tag);
     if (code == simdjson::NO_SUCH_FIELD)
       return wrong("missing_type", "the line does not name its message in \"type\"", line_begin);
     if (code == simdjson::INCORRECT_TYPE) {

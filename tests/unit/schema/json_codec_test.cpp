@@ -154,6 +154,14 @@ TEST_CASE("a tagged line names its message anywhere in it") {
         R"({"type":"B","y":"hi","a":{"x":1}})");
   CHECK(through(reader, writer, R"({"type":"A","x":5,"type":"A"})").substr(0, 14) ==
         "repeated_field");
+  CHECK(through(reader, writer, R"({"\u0074ype":"A","x":5})") == R"({"type":"A","x":5})");
+  CHECK(through(reader, writer, R"({"x":5,"t\u0079pe":"A"})") == R"({"type":"A","x":5})");
+  CHECK(through(reader, writer, R"({"\u0074ype":"C","x":5})").substr(0, 12) == "unknown_type");
+  CHECK(through(reader, writer, R"({"\u0074ype":7,"x":5})").substr(0, 12) == "missing_type");
+  CHECK(through(reader, writer, R"({"type":"A","x":5,"\u0074ype":"A"})").substr(0, 14) ==
+        "repeated_field");
+  CHECK(through(reader, writer, R"({"x":{"\u0074ype":"A"}})").substr(0, 12) == "missing_type");
+  CHECK(through(reader, writer, R"({"\ud800":1,"x":5})").substr(0, 8) == "not_json");
   CHECK(through(reader, writer, R"({"x":5})").substr(0, 12) == "missing_type");
   CHECK(through(reader, writer, R"({"x":5,"type":"C"})").substr(0, 12) == "unknown_type");
   CHECK(through(reader, writer, R"({"x":5,"type":7})").substr(0, 12) == "missing_type");
