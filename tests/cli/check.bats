@@ -147,3 +147,19 @@ YAML
   same "first line" '<?xml version="1.0" encoding="UTF-8"?>' "${lines[0]}"
   has "$stderr" "it prints"
 }
+
+@test "a message of a test that does not fit its type is an error of the topology" {
+  topologies
+  cat "$T/limit.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: words are no numbers
+    send:
+      lines: [{id: 1}]
+    expect:
+      copies: [{id: one}]
+YAML
+  run_ringk 78 check tested.yaml
+  has "$output" "[wrong-type]"
+  has "$output" "{id: one}"
+  run_ringk 78 test tested.yaml
+}

@@ -7,30 +7,6 @@
 namespace ringkernel::topology {
 namespace {
 
-std::vector<std::string> json_names(const std::vector<schema::MessageTypePtr>& types) {
-  std::vector<std::string> names;
-  for (const auto& type : types)
-    for (const schema::Field& field : type->fields) names.push_back(field.json_name);
-  return names;
-}
-
-// An expected message names some fields of what its target may get.
-void check_expected(Reader& reader, const Value& message,
-                    const std::vector<schema::MessageTypePtr>& types, const std::string& tag) {
-  if (!message.is_map()) {
-    reader.error(message.position,
-                 "an expected message is a map, not " + std::string(name_of(message.kind)),
-                 "wrong-type");
-    return;
-  }
-  if (types.empty()) return;  // what leads here has been reported as wrong
-  auto names = json_names(types);
-  for (const auto& [key, value] : message.members)
-    if (key.text != tag && std::find(names.begin(), names.end(), key.text) == names.end())
-      reader.error(key.position, "'" + key.text + "' is no field of what arrives here",
-                   "unknown-field", did_you_mean(key.text, names));
-}
-
 std::vector<std::string> expected_list(Reader& reader, const Value& list,
                                        const std::vector<schema::MessageTypePtr>& types,
                                        const std::string& tag) {
@@ -155,6 +131,33 @@ void read_test(Reader& reader, const Value& value) {
   reader.topology.tests.push_back(std::move(test));
 }
 
+// The place of "a.b[2]' ..." in an object: of the value, of the name where that is what is wrong,
+// and of what should hold it where it is missing.
+Position place_of(const Value& value, std::string_view path, bool of_name) {
+  if (!path.empty() && path[0] == '.') path.remove_prefix(1);
+  if (value.is_sequence() && !path.empty() && path[0] == '[') {
+    size_t index = 0;
+    auto [at, code] = std::from_chars(path.data() + 1, path.data() + path.size(), index);
+    if (code != std::errc() || index >= value.items.size()) return value.position;
+    path.remove_prefix(static_cast<size_t>(at - path.data()) + 1);
+    return place_of(value.items[index], path, of_name);
+  }
+  for (const auto& [key, member] : value.members) {
+    if (key.text.empty() || path.substr(0, key.text.size()) != key.text) continue;
+    const std::string_view rest = path.substr(key.text.size());
+    if (rest.empty() || rest[0] == '\'') return of_name ? key.position : member.position;
+    if (rest[0] == '.' || rest[0] == '[') return place_of(member, rest, of_name);
+  }
+  return value.position;
+}
+
+std::string nearest_field(std::string_view name, const std::vector<schema::MessageTypePtr>& types) {
+  std::vector<std::string> names;
+  for (const auto& type : types)
+    for (const schema::Field& field : type->fields) names.push_back(field.json_name);
+  return did_you_mean(name, names);
+}
+
 }  // namespace
 
 bool Reader::check_object(const Value& value, const std::vector<schema::MessageTypePtr>& types,
@@ -170,16 +173,24 @@ bool Reader::check_object(const Value& value, const std::vector<schema::MessageT
   std::vector<std::byte> payload(largest + 64);
   auto parsed = codec.read(std::string_view(line).substr(0, length), payload.data());
   if (parsed) return true;
-  Position position = value.position;
   const std::string& detail = parsed.error().detail;
-  if (size_t at = detail.find('\''); at != std::string::npos)
-    for (const auto& [key, member] : value.members)
-      if (key.text == detail.substr(at + 1, detail.find('\'', at + 1) - at - 1))
-        position = member.is_scalar() && parsed.error().reason != "unknown_field" ? member.position
-                                                                                  : key.position;
+  Position position = value.position;
+  std::string suggestion;
+  constexpr std::string_view kField = "field '";
+  if (const Value* named = value.find("type"); named && parsed.error().reason == "unknown_type") {
+    position = named->position;
+    std::vector<std::string> names;
+    for (const auto& type : types) names.push_back(type->name);
+    suggestion = did_you_mean(named->text, names);
+  } else if (detail.compare(0, kField.size(), kField) == 0) {
+    const bool unknown = parsed.error().reason == "unknown_field";
+    const std::string_view path = std::string_view(detail).substr(kField.size());
+    position = place_of(value, path, unknown);
+    if (unknown) suggestion = nearest_field(path.substr(0, path.find('\'')), types);
+  }
   std::string code(parsed.error().reason);
   std::replace(code.begin(), code.end(), '_', '-');
-  error(position, detail, code);
+  error(position, detail, code, suggestion);
   return false;
 }
 

@@ -86,6 +86,9 @@ void check_graph(Reader& reader);
 // Need what travels where.
 void check_ends(Reader& reader);
 void read_values(Reader& reader);
+// A message of a test's `expect`: each field that it lists is one of those that arrive, and fits.
+void check_expected(Reader& reader, const Value& message,
+                    const std::vector<schema::MessageTypePtr>& arriving, const std::string& tag);
 void read_tests(Reader& reader);
 
 }  // namespace ringkernel::topology
