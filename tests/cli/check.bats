@@ -163,3 +163,12 @@ YAML
   has "$output" "{id: one}"
   run_ringk 78 test tested.yaml
 }
+
+@test "a number that YAML and JSON read differently is refused" {
+  topologies
+  run_ringk 78 check "$T/limit.yaml" --set kernels.below.params.limit=010
+  has "$output" "write 10, or 8: YAML reads 010 as octal"
+  sed 's/u64 = 10/u64 = 010/' "$T/limit.yaml" >octal.yaml
+  run_ringk 78 check octal.yaml
+  has "$output" "octal.yaml:13:20: error: '010' is no number"
+}

@@ -52,6 +52,9 @@ std::optional<Misfit> misfit_alone(const Value& value, schema::Type type, const 
   std::vector<std::byte> payload(message->size + 64);
   auto parsed = codec.read(std::string_view(line).substr(0, length), payload.data());
   if (parsed) return std::nullopt;
+  if (auto advice = number_advice(value, parsed.error().detail); !advice.empty())
+    return Misfit{value.position, "field '" + path + "': '" + value.text + "' is no JSON number",
+                  "bad-number", advice};
   std::string code(parsed.error().reason);
   std::replace(code.begin(), code.end(), '_', '-');
   return Misfit{value.position, parsed.error().detail, code, ""};

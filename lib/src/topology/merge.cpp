@@ -39,6 +39,8 @@ void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path)
   if (is_param(path) && base.is_scalar() && overlay.is_scalar() &&
       overlay.text.find('=') == std::string::npos) {
     base.text = with_value(base.text, overlay.text);
+    base.elsewhere = base.text.size() - overlay.text.size();
+    base.style = overlay.style;
     base.position = overlay.position;
     return;
   }

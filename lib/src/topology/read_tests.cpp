@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "schema/json_codec.hpp"
+#include "schema/type_text.hpp"
 #include "topology/reader.hpp"
 
 namespace ringkernel::topology {
@@ -60,6 +61,7 @@ void read_expectation(Reader& reader, const Value::Key& key, const Value& value,
     double tolerance = -1;
     const char* end = approx->text.data() + approx->text.size();
     auto [at, code] = std::from_chars(approx->text.data(), end, tolerance);
+    if (reader.misspelt_number(*approx, approx->text)) return;
     if (!approx->is_scalar() || code != std::errc() || at != end || !(tolerance >= 0))
       reader.error(approx->position, "'approx' is a relative tolerance, such as 1e-9",
                    "wrong-type");
@@ -131,24 +133,29 @@ void read_test(Reader& reader, const Value& value) {
   reader.topology.tests.push_back(std::move(test));
 }
 
-// The place of "a.b[2]' ..." in an object: of the value, of the name where that is what is wrong,
-// and of what should hold it where it is missing.
-Position place_of(const Value& value, std::string_view path, bool of_name) {
+// What stands at "a.b[2]' ..." in an object, and where: the value, its name where that is what is
+// wrong, and what should hold it where it is missing.
+struct Place {
+  const Value* value;
+  Position position;
+};
+
+Place place_of(const Value& value, std::string_view path, bool of_name) {
   if (!path.empty() && path[0] == '.') path.remove_prefix(1);
   if (value.is_sequence() && !path.empty() && path[0] == '[') {
     size_t index = 0;
     auto [at, code] = std::from_chars(path.data() + 1, path.data() + path.size(), index);
-    if (code != std::errc() || index >= value.items.size()) return value.position;
+    if (code != std::errc() || index >= value.items.size()) return {&value, value.position};
     path.remove_prefix(static_cast<size_t>(at - path.data()) + 1);
     return place_of(value.items[index], path, of_name);
   }
   for (const auto& [key, member] : value.members) {
     if (key.text.empty() || path.substr(0, key.text.size()) != key.text) continue;
     const std::string_view rest = path.substr(key.text.size());
-    if (rest.empty() || rest[0] == '\'') return of_name ? key.position : member.position;
+    if (rest.empty() || rest[0] == '\'') return {&member, of_name ? key.position : member.position};
     if (rest[0] == '.' || rest[0] == '[') return place_of(member, rest, of_name);
   }
-  return value.position;
+  return {&value, value.position};
 }
 
 std::string nearest_field(std::string_view name, const std::vector<schema::MessageTypePtr>& types) {
@@ -159,6 +166,13 @@ std::string nearest_field(std::string_view name, const std::vector<schema::Messa
 }
 
 }  // namespace
+
+std::string number_advice(const Value& value, std::string_view detail) {
+  const bool wanted = detail.find("expected an integer") != std::string_view::npos ||
+                      detail.find("expected a number") != std::string_view::npos;
+  if (!wanted || !value.is_scalar() || value.style != Value::Style::Plain) return "";
+  return schema::number_advice(value.text).suggestion;
+}
 
 bool Reader::check_object(const Value& value, const std::vector<schema::MessageTypePtr>& types,
                           bool tagged, bool ignore_unknown) {
@@ -185,7 +199,15 @@ bool Reader::check_object(const Value& value, const std::vector<schema::MessageT
   } else if (detail.compare(0, kField.size(), kField) == 0) {
     const bool unknown = parsed.error().reason == "unknown_field";
     const std::string_view path = std::string_view(detail).substr(kField.size());
-    position = place_of(value, path, unknown);
+    const Place place = place_of(value, path, unknown);
+    position = place.position;
+    if (suggestion = number_advice(*place.value, detail); !suggestion.empty()) {
+      error(position,
+            std::string("field '").append(path.substr(0, path.find('\''))) + "': '" +
+                place.value->text + "' is no JSON number",
+            "bad-number", suggestion);
+      return false;
+    }
     if (unknown) suggestion = nearest_field(path.substr(0, path.find('\'')), types);
   }
   std::string code(parsed.error().reason);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <filesystem>
 
+#include "schema/type_text.hpp"
+
 namespace ringkernel::topology {
 
 void Reader::error(const Position& position, std::string message, std::string code,
@@ -62,15 +64,35 @@ std::optional<bool> Reader::boolean(const Value& map, std::string_view key) {
   return std::nullopt;
 }
 
+bool Reader::misspelt_number(const Value& value, std::string_view number) {
+  if (!value.is_scalar() || value.style != Value::Style::Plain) return false;
+  const schema::NumberAdvice advice = schema::number_advice(number);
+  if (advice.number.empty()) return false;
+  const std::string unit = value.text.substr(number.size());
+  error(value.position, "'" + value.text + "' is no number: they are written as in JSON",
+        "bad-number", unit.empty() ? advice.suggestion : "write " + advice.number + unit);
+  return true;
+}
+
+namespace {
+
+// "0x10ms" without its unit.
+std::string_view before_unit(std::string_view text) {
+  while (!text.empty() && (isalpha(static_cast<unsigned char>(text.back())) != 0))
+    text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
 std::optional<uint64_t> Reader::as_integer(const Value& value, uint64_t least, uint64_t most) {
   uint64_t number = 0;
   const char* end = value.text.data() + value.text.size();
   auto [at, code] = std::from_chars(value.text.data(), end, number);
-  bool octal = value.text.size() > 1 && value.text[0] == '0';
+  if (misspelt_number(value, value.text)) return std::nullopt;
   if (!value.is_scalar() || value.style != Value::Style::Plain || code != std::errc() ||
-      at != end || octal) {
-    error(value.position, "expected a whole number", "wrong-type",
-          octal ? "numbers do not start with 0" : "");
+      at != end) {
+    error(value.position, "expected a whole number", "wrong-type");
     return std::nullopt;
   }
   if (number < least || number > most) {
@@ -88,6 +110,7 @@ std::optional<uint64_t> Reader::integer(const Value& map, std::string_view key, 
 }
 
 std::optional<Duration> Reader::as_duration(const Value& value) {
+  if (misspelt_number(value, before_unit(value.text))) return std::nullopt;
   double number = 0;
   const char* begin = value.text.data();
   const char* end = begin + value.text.size();
@@ -116,6 +139,8 @@ std::optional<Duration> Reader::duration(const Value& map, std::string_view key)
 std::optional<uint64_t> Reader::size(const Value& map, std::string_view key) {
   const Value* value = map.find(key);
   if (value == nullptr) return std::nullopt;
+  if (misspelt_number(*value, value->text) || misspelt_number(*value, before_unit(value->text)))
+    return std::nullopt;
   uint64_t number = 0;
   const char* end = value->text.data() + value->text.size();
   auto [at, code] = std::from_chars(value->text.data(), end, number);

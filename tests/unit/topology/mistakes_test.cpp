@@ -53,7 +53,7 @@ const Mistake kMistakes[] = {
     {"key: account", "key: account\n    granularity: blok", "bad-value", 18, 18},
     {"key: account", "key: account\n    backend: metal", "not-available", 18, 14},
     {"key: account", "key: account\n    launch: {grid_size: 0}", "out-of-range", 18, 25},
-    {"key: account", "key: account\n    launch: {grid_size: 010}", "wrong-type", 18, 25},
+    {"key: account", "key: account\n    launch: {grid_size: 010}", "bad-number", 18, 25},
     {"key: account", "key: account\n    launch: {auto_activate: yes}", "wrong-type", 18, 29},
     {"key: account", "key: account\n    launch: {shared_memory_size: 1KB}", "bad-size", 18, 34},
     {"key: account", "key: account\n    launch: {enable_k2k: false}", "k2k-disabled", 38, 14},
