@@ -172,3 +172,15 @@ YAML
   run_ringk 78 check octal.yaml
   has "$output" "octal.yaml:13:20: error: '010' is no number"
 }
+
+@test "what a topology holds cannot write to the terminal, nor break the JSON" {
+  topologies
+  printf 'ringk: 1\nname: "a\\eb" # \033[31m\377\nx\033]0;y\007: %010000d\n' 0 >bad.yaml
+  run_ringk 78 check bad.yaml
+  [[ $output != *$'\033'* && $output != *$'\007'* && $output != *$'\377'* ]]
+  has "$output" '\x1B[31m\xFF'
+  ((${#output} < 2000))
+  run_ringk 78 check --json bad.yaml
+  jq -e '.files[0].diagnostics | length > 0' <<<"$output" >/dev/null
+  [[ $output != *$'\033'* && $output != *$'\377'* ]]
+}
