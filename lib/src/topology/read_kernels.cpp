@@ -427,13 +427,7 @@ void read_kernels(Reader& reader) {
       continue;
     }
     Value merged = *defaults;
-    // A kernel's own way to its handler stands instead of the default one.
-    for (const char* way : {"source", "code", "builtin"})
-      if (value.find(way) != nullptr)
-        std::erase_if(merged.members, [](const auto& m) {
-          return m.key.text == "source" || m.key.text == "code" || m.key.text == "builtin";
-        });
-    if (value.is_map()) merge(merged, value);
+    if (value.is_map()) merge_kernel(merged, value);
     merged.position = value.position;
     // What is wrong in the defaults is said once, there.
     std::erase_if(merged.members,
