@@ -304,6 +304,8 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
                    schema::is_identifier(key.text) ? "name-reserved" : "bad-name");
     else if (reader.misspelt_number(number, number.text))
       continue;
+    else if (code == std::errc::result_out_of_range && at == end)
+      reader.error(number.position, "a constant is an integer of 64 bits", "out-of-range");
     else if (!number.is_scalar() || code != std::errc() || at != end)
       reader.error(number.position, "a constant is an integer", "wrong-type");
     else

@@ -125,7 +125,12 @@ void read_test(Reader& reader, const Value& value) {
     for (const auto& [key, expected] : expect->members)
       read_expectation(reader, key, expected, test);
   }
-  if (auto within = reader.duration(value, "within")) test.within = *within;
+  if (auto within = reader.duration(value, "within")) {
+    test.within = *within;
+    if (within->count() == 0)
+      reader.error(value.find("within")->position, "a test needs a time limit above 0",
+                   "out-of-range");
+  }
   if (auto backend = reader.choice(value, Section::Test, "backend")) {
     constexpr Backend kBackends[] = {Backend::Auto, Backend::Cpu, Backend::Cuda};
     test.backend = kBackends[*backend];

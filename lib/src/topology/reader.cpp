@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include "schema/type_text.hpp"
@@ -90,12 +91,14 @@ std::optional<uint64_t> Reader::as_integer(const Value& value, uint64_t least, u
   const char* end = value.text.data() + value.text.size();
   auto [at, code] = std::from_chars(value.text.data(), end, number);
   if (misspelt_number(value, value.text)) return std::nullopt;
-  if (!value.is_scalar() || value.style != Value::Style::Plain || code != std::errc() ||
-      at != end) {
+  // Also what no uint64_t holds is a number.
+  const bool whole =
+      schema::is_json_number(value.text) && value.text.find_first_of(".eE") == std::string::npos;
+  if (!value.is_scalar() || value.style != Value::Style::Plain || !whole) {
     error(value.position, "expected a whole number", "wrong-type");
     return std::nullopt;
   }
-  if (number < least || number > most) {
+  if (code != std::errc() || at != end || number < least || number > most) {
     error(value.position, "must be " + std::to_string(least) + " to " + std::to_string(most),
           "out-of-range");
     return std::nullopt;
@@ -123,9 +126,16 @@ std::optional<Duration> Reader::as_duration(const Value& value) {
                        : unit == "m"  ? 60e9
                        : unit == "h"  ? 3600e9
                                       : 0;
-  if (!value.is_scalar() || code != std::errc() || nanoseconds == 0 ||
-      !(number >= 0 && number * nanoseconds <= 9e18)) {
+  const bool huge = code == std::errc::result_out_of_range;
+  if (!value.is_scalar() || nanoseconds == 0 || !(huge || code == std::errc()) ||
+      (!huge && !std::isfinite(number))) {
     error(value.position, "expected a duration, such as 250ms, 5s or 2m", "bad-duration");
+    return std::nullopt;
+  }
+  // A point in time plus this much is still one.
+  constexpr double kHundredYears = 876000 * 3600e9;
+  if (huge || number < 0 || number * nanoseconds > kHundredYears) {
+    error(value.position, "a duration is 0 to 876000h, a hundred years", "out-of-range");
     return std::nullopt;
   }
   return Duration(static_cast<int64_t>(number * nanoseconds));
@@ -150,9 +160,13 @@ std::optional<uint64_t> Reader::size(const Value& map, std::string_view key) {
                     : unit == "MiB"             ? 1 << 20
                     : unit == "GiB"             ? 1 << 30
                                                 : 0;
-  if (!value->is_scalar() || code != std::errc() || factor == 0 ||
-      number > (uint64_t{1} << 40) / factor) {
+  const bool huge = code == std::errc::result_out_of_range;
+  if (!value->is_scalar() || !(huge || code == std::errc()) || factor == 0) {
     error(value->position, "expected a size, such as 512, 64KiB or 1MiB", "bad-size");
+    return std::nullopt;
+  }
+  if (huge || number > (uint64_t{1} << 40) / factor) {
+    error(value->position, "a size is at most 1024GiB", "out-of-range");
     return std::nullopt;
   }
   return number * factor;

@@ -106,6 +106,62 @@ TEST_CASE("options are spelled as in JSON") {
   CHECK(run("until: {output: alerts, count: 010}") == "bad-number 39:38 " + kOctal);
 }
 
+TEST_CASE("a number out of its range is told the range") {
+  auto message = [](const std::string& text) {
+    LoadResult result = load_text(text, "t.yaml", "");
+    INFO(render(result.diagnostics, result.sources, false));
+    REQUIRE(result.diagnostics.size() == 1);
+    return result.diagnostics[0].code + " " + std::to_string(result.diagnostics[0].position.line) +
+           ":" + std::to_string(result.diagnostics[0].position.column) + " " +
+           result.diagnostics[0].message;
+  };
+  const std::string huge = "99999999999999999999999";
+  for (const std::string& count : {std::string("0"), std::string("-1"), huge}) {
+    CAPTURE(count);
+    CHECK(message(kSample + "run: {until: {output: alerts, count: " + count + "}}\n") ==
+          "out-of-range 39:38 must be 1 to 4611686018427387904");
+    CHECK(message(
+              sample_with("score.out: audit", "score.out: {to: audit, credits: " + count + "}")) ==
+          "out-of-range 37:35 must be 1 to 16777216");
+  }
+  CHECK(message(kSample + "run: {max_failed: -1}\n") ==
+        "out-of-range 39:19 must be 0 to 4611686018427387904");
+  CHECK(message(kSample + "run: {max_failed: 1e3}\n") ==
+        "wrong-type 39:19 expected a whole number");
+  CHECK(message(kSample + "run: {max_failed: -1%}\n") ==
+        "bad-value 39:19 'max_failed' is a number of messages or 0% to 100%");
+  const std::string range = "a duration is 0 to 876000h, a hundred years";
+  for (const std::string& time :
+       {std::string("-5s"), std::string("876001h"), huge + "h", std::string("1e999s")}) {
+    CAPTURE(time);
+    CHECK(message(sample_with("stdin: jsonl", "stdin: jsonl\n    deadline: " + time)) ==
+          "out-of-range 31:15 " + range);
+    CHECK(message(kSample + "run: {on_signal_drain: " + time + "}\n") ==
+          "out-of-range 39:24 " + range);
+  }
+  CHECK(message(sample_with("stdin: jsonl", "stdin: jsonl\n    deadline: 0s")) ==
+        "out-of-range 31:15 a deadline is at least 1us");
+  CHECK(message(sample_with("stdin: jsonl", "stdin: jsonl\n    deadline: 999ns")) ==
+        "out-of-range 31:15 a deadline is at least 1us");
+  const std::string value = "\n    value: {id: 1, account: 1, amount: 1}";
+  CHECK(message(sample_with("stdin: jsonl", "every: 0s" + value)) ==
+        "out-of-range 30:12 a timer needs an interval above 0");
+  CHECK(message(sample_with("stdin: jsonl", "every: 0.1ns" + value)) ==
+        "out-of-range 30:12 a timer needs an interval above 0");
+  CHECK(message(sample_with("stdin: jsonl", "every: -1s" + value)) ==
+        "out-of-range 30:12 " + range);
+  CHECK(message(sample_with("stdin: jsonl", "stdin: jsonl\n    priority: 5")) ==
+        "bad-value 31:15 'priority' is one of low, normal, high, critical");
+  CHECK(message(kSample + "tests: [{name: a, expect: {alerts: {count: 1}}, within: 0s}]\n") ==
+        "out-of-range 39:57 a test needs a time limit above 0");
+  CHECK(message(sample_with("key: account", "key: account\n    constants: {n: " + huge + "}")) ==
+        "out-of-range 18:20 a constant is an integer of 64 bits");
+  CHECK(message(sample_with("key: account",
+                            "key: account\n    launch: {shared_memory_size: " + huge + "}")) ==
+        "out-of-range 18:34 a size is at most 1024GiB");
+  CHECK(findings(kSample + "run: {on_signal_drain: 0s}\n") == "");
+}
+
 TEST_CASE("values of messages are spelled as in JSON, and text is text") {
   CHECK(with("stdin: jsonl", "values: [{id: 010, account: 1, amount: 1}]") ==
         "bad-number 30:19 " + kOctal);
