@@ -165,8 +165,9 @@ std::optional<uint64_t> Reader::size(const Value& map, std::string_view key) {
     error(value->position, "expected a size, such as 512, 64KiB or 1MiB", "bad-size");
     return std::nullopt;
   }
-  if (huge || number > (uint64_t{1} << 40) / factor) {
-    error(value->position, "a size is at most 1024GiB", "out-of-range");
+  // The most that the library takes.
+  if (huge || number > (uint64_t{1} << 30) / factor) {
+    error(value->position, "a size is at most 1GiB", "out-of-range");
     return std::nullopt;
   }
   return number * factor;

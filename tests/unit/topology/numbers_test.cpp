@@ -158,7 +158,12 @@ TEST_CASE("a number out of its range is told the range") {
         "out-of-range 18:20 a constant is an integer of 64 bits");
   CHECK(message(sample_with("key: account",
                             "key: account\n    launch: {shared_memory_size: " + huge + "}")) ==
-        "out-of-range 18:34 a size is at most 1024GiB");
+        "out-of-range 18:34 a size is at most 1GiB");
+  CHECK(message(sample_with("key: account",
+                            "key: account\n    launch: {shared_memory_size: 1025MiB}")) ==
+        "out-of-range 18:34 a size is at most 1GiB");
+  CHECK(findings(sample_with("key: account",
+                             "key: account\n    launch: {shared_memory_size: 1GiB}")) == "");
   CHECK(findings(kSample + "run: {on_signal_drain: 0s}\n") == "");
 }
 
