@@ -66,7 +66,7 @@ std::optional<bool> Reader::boolean(const Value& map, std::string_view key) {
 }
 
 bool Reader::misspelt_number(const Value& value, std::string_view number) {
-  if (!value.is_scalar() || value.style != Value::Style::Plain) return false;
+  if (!value.is_scalar()) return false;
   const schema::NumberAdvice advice = schema::number_advice(number);
   if (advice.number.empty()) return false;
   const std::string unit = value.text.substr(number.size());

@@ -50,7 +50,7 @@ class Reader {
 
   std::optional<Duration> as_duration(const Value& value);
   std::optional<uint64_t> as_integer(const Value& value, uint64_t least, uint64_t most);
-  // Whether `number`, all of a plain scalar or what stands before its unit, is a number that JSON
+  // Whether `number`, all of a scalar or what stands before its unit, is a number that JSON
   // would not spell so; reports it.
   bool misspelt_number(const Value& value, std::string_view number);
   schema::MessageTypePtr message(const Value& name);

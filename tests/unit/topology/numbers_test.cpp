@@ -92,6 +92,8 @@ TEST_CASE("options are spelled as in JSON") {
   CHECK(kernel("launch: {scheduler: {strategy: priority, levels: 04}}") ==
         "bad-number 18:54 write 4");
   CHECK(kernel("constants: {n: 010}") == "bad-number 18:20 " + kOctal);
+  CHECK(kernel("constants: {n: '010'}") == "bad-number 18:20 " + kOctal);
+  CHECK(kernel("launch: {shared_memory_size: '064KiB'}") == "bad-number 18:34 write 64KiB");
   CHECK(kernel("key_capacity: 010") == "bad-number 18:19 " + kOctal);
   CHECK(kernel("device: 00") == "bad-number 18:13 write 0");
   CHECK(with("      out: Order", "      out: {message: Order, max: 01}") ==
@@ -102,6 +104,8 @@ TEST_CASE("options are spelled as in JSON") {
   auto run = [](const std::string& line) { return findings(kSample + "run: {" + line + "}\n"); };
   CHECK(run("max_failed: 010") == "bad-number 39:19 " + kOctal);
   CHECK(run("max_failed: 05%") == "bad-number 39:19 write 5%");
+  CHECK(run("on_signal_drain: '05s'") == "bad-number 39:24 write 5s");
+  CHECK(run("max_failed: '05%'") == "bad-number 39:19 write 5%");
   CHECK(run("on_signal_drain: .5s") == "bad-number 39:24 write 0.5s");
   CHECK(run("until: {output: alerts, count: 010}") == "bad-number 39:38 " + kOctal);
 }
