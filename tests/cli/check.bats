@@ -174,3 +174,40 @@ YAML
   run_ringk 0 test tested.yaml --filter after
   run_ringk 1 test tested.yaml --filter mismatch
 }
+
+@test "a message of a test that does not fit its type is an error of the topology" {
+  topologies
+  cat "$T/limit.yaml" - >tested.yaml <<'YAML'
+tests:
+  - name: words are no numbers
+    send:
+      lines: [{id: 1}]
+    expect:
+      copies: [{id: one}]
+YAML
+  run_ringk 78 check tested.yaml
+  has "$output" "[wrong-type]"
+  has "$output" "{id: one}"
+  run_ringk 78 test tested.yaml
+}
+
+@test "a number that YAML and JSON read differently is refused" {
+  topologies
+  run_ringk 78 check "$T/limit.yaml" --set kernels.below.params.limit=010
+  has "$output" "write 10, or 8: YAML reads 010 as octal"
+  sed 's/u64 = 10/u64 = 010/' "$T/limit.yaml" >octal.yaml
+  run_ringk 78 check octal.yaml
+  has "$output" "octal.yaml:13:20: error: '010' is no number"
+}
+
+@test "what a topology holds cannot write to the terminal, nor break the JSON" {
+  topologies
+  printf 'ringk: 1\nname: "a\\eb" # \033[31m\377\nx\033]0;y\007: %010000d\n' 0 >bad.yaml
+  run_ringk 78 check bad.yaml
+  [[ $output != *$'\033'* && $output != *$'\007'* && $output != *$'\377'* ]]
+  has "$output" '\x1B[31m\xFF'
+  ((${#output} < 2000))
+  run_ringk 78 check --json bad.yaml
+  jq -e '.files[0].diagnostics | length > 0' <<<"$output" >/dev/null
+  [[ $output != *$'\033'* && $output != *$'\377'* ]]
+}

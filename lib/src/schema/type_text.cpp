@@ -11,6 +11,28 @@
 namespace ringkernel::schema {
 namespace {
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+size_t skip_digits(std::string_view text, size_t at) {
+  while (at < text.size() && is_digit(text[at])) ++at;
+  return at;
+}
+
+// "0x10" and its like, in decimal; empty where it is none.
+std::string decimal_of(std::string_view text) {
+  if (text.size() < 3 || text[0] != '0') return "";
+  const char mark = text[1];
+  const int base = mark == 'x' || mark == 'X'   ? 16
+                   : mark == 'o' || mark == 'O' ? 8
+                   : mark == 'b' || mark == 'B' ? 2
+                                                : 0;
+  if (base == 0) return "";
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  auto [at, code] = std::from_chars(text.data() + 2, end, value, base);
+  return code == std::errc() && at == end ? std::to_string(value) : "";
+}
+
 constexpr std::array<std::string_view, 11> kScalars = {"bool", "u8",  "u16", "u32", "u64", "i8",
                                                        "i16",  "i32", "i64", "f32", "f64"};
 
@@ -30,6 +52,9 @@ class Parser {
       parsed.default_offset = at_;
       std::string_view rest = text_.substr(at_);
       while (!rest.empty() && rest.back() == ' ') rest.remove_suffix(1);
+      if (parsed.type.kind == Type::Kind::Scalar && parsed.type.scalar != Scalar::Bool &&
+          misspelt(rest))
+        return tl::unexpected(error_);
       parsed.default_text = std::string(rest);
       return parsed;
     }
@@ -48,6 +73,14 @@ class Parser {
   bool failed(std::string code, std::string message, std::string suggestion = {}) {
     error_ = {"", at_, std::move(code), std::move(message), std::move(suggestion)};
     return false;
+  }
+
+  bool misspelt(std::string_view number) {
+    NumberAdvice advice = number_advice(number);
+    if (advice.number.empty()) return false;
+    return !failed("bad-number",
+                   "'" + std::string(number) + "' is no number: they are written as in JSON",
+                   std::move(advice.suggestion));
   }
 
   std::string_view word() {
@@ -152,6 +185,9 @@ class Parser {
   bool count(uint32_t& into, uint32_t least, uint32_t most) {
     skip_spaces();
     size_t start = at_;
+    size_t stop = text_.find(']', at_);
+    while (stop != std::string_view::npos && stop > at_ && text_[stop - 1] == ' ') --stop;
+    if (stop != std::string_view::npos && misspelt(text_.substr(at_, stop - at_))) return false;
     auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), into);
     if (error == std::errc::invalid_argument) return failed("bad-type", "expected a number");
     at_ = static_cast<size_t>(end - text_.data());
@@ -226,6 +262,62 @@ std::string to_string(const Type& type) {
 tl::expected<ParsedType, DeclarationError> parse_type(std::string_view text,
                                                       const std::vector<MessageTypePtr>& known) {
   return Parser(text, known).parse();
+}
+
+bool is_json_number(std::string_view text) {
+  size_t at = !text.empty() && text[0] == '-' ? 1 : 0;
+  const size_t whole = at;
+  at = skip_digits(text, at);
+  if (at == whole || (at > whole + 1 && text[whole] == '0')) return false;
+  if (at < text.size() && text[at] == '.') {
+    const size_t fraction = ++at;
+    if ((at = skip_digits(text, at)) == fraction) return false;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    const size_t exponent = at;
+    if ((at = skip_digits(text, at)) == exponent) return false;
+  }
+  return at == text.size();
+}
+
+NumberAdvice number_advice(std::string_view text) {
+  if (text.empty() || is_json_number(text)) return {};
+  std::string body(text);
+  std::string sign;
+  if (body[0] == '+' || body[0] == '-') {
+    if (body[0] == '-') sign = "-";
+    body.erase(0, 1);
+  }
+  if (body.empty() || !(is_digit(body[0]) || body[0] == '.')) return {};
+  std::erase(body, '_');
+  std::string number = decimal_of(body);
+  std::string octal;
+  if (number.empty()) {
+    const size_t whole_end = skip_digits(body, 0);
+    std::string whole = body.substr(0, whole_end);
+    std::string rest = body.substr(whole_end);
+    if (rest.empty()) octal = "0o" + whole;
+    const size_t first = std::min(whole.find_first_not_of('0'), whole.size());
+    if (octal.empty() || first == 0 || whole.size() == first) octal.clear();
+    whole.erase(0, first);
+    if (whole.empty()) whole = "0";
+    // A point needs digits on both sides.
+    if (rest.size() == 1 && rest[0] == '.') {
+      if (whole_end == 0) return {};
+      rest.clear();
+    }
+    if (rest.size() > 1 && rest[0] == '.' && !is_digit(rest[1])) rest.erase(0, 1);
+    number = whole + rest;
+  }
+  number.insert(0, sign);
+  if (!is_json_number(number)) return {};
+  NumberAdvice advice{number, "write " + number};
+  if (!octal.empty()) octal = decimal_of(octal);
+  if (!octal.empty() && sign + octal != number)
+    advice.suggestion += ", or " + sign + octal + ": YAML reads " + std::string(text) + " as octal";
+  return advice;
 }
 
 }  // namespace ringkernel::schema

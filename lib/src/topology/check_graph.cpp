@@ -84,9 +84,10 @@ void check_routes(Reader& reader) {
     const Kernel* receiver = topology.kernel(wire.to);
     if (receiver == nullptr || wire.route == Route::Default) continue;
     if (wire.route == Route::Key && receiver->keys.empty())
-      reader.error(wire.position, "'" + wire.to + "' has no key to route by", "bad-route");
+      reader.error(wire.route_position, "'" + wire.to + "' has no key to route by", "bad-route");
     if (wire.route != Route::Key && !receiver->keys.empty())
-      reader.error(wire.position, "'" + wire.to + "' is keyed: its messages go where their key is",
+      reader.error(wire.route_position,
+                   "'" + wire.to + "' is keyed: its messages go where their key is",
                    "route-with-key");
     if (wire.route != Route::BlockField) continue;
     for (const auto& type : wire.messages) {
@@ -94,13 +95,13 @@ void check_routes(Reader& reader) {
       std::vector<std::string> names;
       for (const auto& f : type->fields) names.push_back(f.name);
       if (field == nullptr)
-        reader.error(wire.position, "'" + wire.block_field + "' is no field of " + type->name,
+        reader.error(wire.route_position, "'" + wire.block_field + "' is no field of " + type->name,
                      "unknown-field", did_you_mean(wire.block_field, names));
       else if (field->type.kind != schema::Type::Kind::Scalar || field->type.optional ||
                field->type.scalar == schema::Scalar::F32 ||
                field->type.scalar == schema::Scalar::F64 ||
                field->type.scalar == schema::Scalar::Bool)
-        reader.error(wire.position,
+        reader.error(wire.route_position,
                      "field '" + wire.block_field + "' is a " + to_string(field->type) +
                          "; a block is picked by an integer",
                      "bad-route");
@@ -261,7 +262,7 @@ void check_credits(Reader& reader) {
       return in_group(g, wire.from) && in_group(g, wire.to);
     });
     if (group == groups.end()) {
-      reader.error(wire.position,
+      reader.error(wire.credits_position,
                    "edge " + wire.id() + " closes no cycle that waits: credits have no effect",
                    "bad-credits");
       continue;
@@ -269,7 +270,7 @@ void check_credits(Reader& reader) {
     for (const std::string& name : *group) {
       const Kernel& kernel = *topology.kernel(name);
       if (kernel.launch.input_queue_capacity < *wire.credits)
-        reader.error(wire.position,
+        reader.error(wire.credits_position,
                      std::to_string(*wire.credits) + " credits need queues of at least as many; '" +
                          name + "' has " + std::to_string(kernel.launch.input_queue_capacity),
                      "credits-too-many", "",

@@ -54,7 +54,11 @@ void warn_no_effect(Reader& reader, const Value& own, const Kernel& kernel) {
   if (launch == nullptr) return;
   if (const Value* size = launch->find("block_size");
       size != nullptr && cpu && kernel.launch.block_size != LaunchOptions{}.block_size)
-    warn(*size, "'block_size' acts on the CPU only with ringk test --threads");
+    warn(*size, "'block_size' acts on the CPU only as the most threads of ringk test --threads");
+  if (const Value* size = launch->find("grid_size"); size != nullptr && cpu &&
+                                                     kernel.granularity == Granularity::Grid &&
+                                                     kernel.launch.grid_size > 1)
+    warn(*size, "'grid_size' has no effect on the CPU: granularity grid runs as one block there");
   const Value* scheduler = launch->find("scheduler");
   if (scheduler == nullptr || !kernel.launch.scheduler) return;
   const SchedulerStrategy strategy = kernel.launch.scheduler->strategy;

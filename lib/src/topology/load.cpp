@@ -101,6 +101,12 @@ void sort(std::vector<Diagnostic>& diagnostics, const std::vector<SourceText>& s
   };
   std::stable_sort(diagnostics.begin(), diagnostics.end(),
                    [&](const Diagnostic& a, const Diagnostic& b) { return order(a) < order(b); });
+  // A wire to several receivers has the same mistake for each.
+  auto same = [&](const Diagnostic& a, const Diagnostic& b) {
+    return order(a) == order(b) && a.position.file == b.position.file && a.code == b.code &&
+           a.message == b.message;
+  };
+  diagnostics.erase(std::unique(diagnostics.begin(), diagnostics.end(), same), diagnostics.end());
 }
 
 // What is wrong with the value of a variable that could not be substituted is no second mistake.

@@ -1,6 +1,9 @@
 #include "topology/merge.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
+#include <vector>
 
 #include "topology/suggest.hpp"
 
@@ -15,15 +18,59 @@ std::string with_value(const std::string& declaration, const std::string& value)
   return type + " = " + value;
 }
 
-// kernels.NAME.params.P, defaults.params.P, and params.P within one kernel.
+// kernels.NAME.params.P and defaults.params.P.
 bool is_param(const std::vector<std::string>& path) {
   if (path.size() < 2 || path[path.size() - 2] != "params") return false;
-  return path.size() == 2 || (path.size() == 3 && path[0] == "defaults") ||
-         (path.size() == 4 && path[0] == "kernels");
+  return (path.size() == 3 && path[0] == "defaults") || (path.size() == 4 && path[0] == "kernels");
+}
+
+// A way in, a way out or a kind of handler, with the options that only it has.
+struct Way {
+  std::string_view section;
+  std::string_view key;
+  std::vector<std::string_view> options;
+};
+
+const std::vector<Way>& ways() {
+  static const std::vector<Way> all = {{"inputs", "stdin", {}},
+                                       {"inputs", "file", {"codec", "follow"}},
+                                       {"inputs", "every", {"value", "count"}},
+                                       {"inputs", "values", {}},
+                                       {"outputs", "stdout", {}},
+                                       {"outputs", "file", {"codec", "append"}},
+                                       {"outputs", "discard", {}},
+                                       {"kernels", "source", {}},
+                                       {"kernels", "code", {}},
+                                       {"kernels", "builtin", {}}};
+  return all;
+}
+
+// Where `path` leads to an input, an output, a kernel or the defaults: its section; else empty.
+std::string_view section_of(const std::vector<std::string>& path) {
+  if (path.size() == 1 && path[0] == "defaults") return "kernels";
+  return path.size() == 2 ? std::string_view(path[0]) : std::string_view();
+}
+
+// Of the ways of a section only one can be: what is laid over takes the place of the base's.
+void drop_other_ways(Value& base, std::string_view section,
+                     const std::function<bool(std::string_view)>& laid_over) {
+  const bool any = std::any_of(ways().begin(), ways().end(), [&](const Way& way) {
+    return way.section == section && laid_over(way.key);
+  });
+  if (!any) return;
+  for (const Way& way : ways()) {
+    if (way.section != section || laid_over(way.key) || base.find(way.key) == nullptr) continue;
+    std::erase_if(base.members, [&](const Value::Member& member) {
+      return member.key.text == way.key || std::find(way.options.begin(), way.options.end(),
+                                                     member.key.text) != way.options.end();
+    });
+  }
 }
 
 void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path) {
   if (base.is_map() && overlay.is_map()) {
+    drop_other_ways(base, section_of(path),
+                    [&](std::string_view way) { return overlay.find(way) != nullptr; });
     for (const auto& [key, member] : overlay.members) {
       path.push_back(key.text);
       if (Value* existing = base.find(key.text)) {
@@ -39,6 +86,8 @@ void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path)
   if (is_param(path) && base.is_scalar() && overlay.is_scalar() &&
       overlay.text.find('=') == std::string::npos) {
     base.text = with_value(base.text, overlay.text);
+    base.elsewhere = base.text.size() - overlay.text.size();
+    base.style = overlay.style;
     base.position = overlay.position;
     return;
   }
@@ -50,6 +99,11 @@ void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path)
 void merge(Value& base, const Value& overlay) {
   std::vector<std::string> path;
   merge_at(base, overlay, path);
+}
+
+void merge_kernel(Value& defaults, const Value& kernel) {
+  std::vector<std::string> path = {"defaults"};
+  merge_at(defaults, kernel, path);
 }
 
 namespace {
@@ -113,6 +167,9 @@ void set_path(Value& document, const std::string& path, const std::string& text,
     if (at->is_null()) at->kind = Value::Kind::Map;
     if (!at->is_map())
       return report("'" + step + "' leads into " + std::string(name_of(at->kind)), "");
+    if (last)
+      drop_other_ways(*at, section_of({steps.begin(), steps.end() - 1}),
+                      [&](std::string_view way) { return way == step; });
     Value* next = at->find(step);
     if (next == nullptr) {
       if (!may_create) {

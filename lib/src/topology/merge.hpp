@@ -7,12 +7,15 @@
 
 namespace ringkernel::topology {
 
-// Maps merge, everything else replaces; a param keeps its declared type.
+// Maps merge, everything else replaces; a param keeps its declared type, and another way in, way
+// out or kind of handler takes the place of the base's, with the options that only that had.
 void merge(Value& base, const Value& overlay);
+// The same for one kernel over the defaults.
+void merge_kernel(Value& defaults, const Value& kernel);
 
 // Sets "kernels.score.params.limit" to a scalar. A param keeps its declared type, also one that
-// the defaults declare. What the path leads through must exist, except below launch, build, run,
-// dead_letters and defaults.
+// the defaults declare, and ways replace each other as in merge(). What the path leads through must
+// exist, except below launch, build, run, dead_letters and defaults.
 void set_path(Value& document, const std::string& path, const std::string& text,
               std::vector<Diagnostic>& diagnostics);
 

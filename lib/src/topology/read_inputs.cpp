@@ -52,6 +52,8 @@ void read_deadline(Reader& reader, const Value& value, Input& input) {
   if (deadline == nullptr) return;
   if (!deadline->is_map()) {
     input.deadline = reader.as_duration(*deadline);
+    if (input.deadline && *input.deadline < std::chrono::microseconds(1))
+      reader.error(deadline->position, "a deadline is at least 1us", "out-of-range");
     return;
   }
   const Value* field = deadline->find("field");

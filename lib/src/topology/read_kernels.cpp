@@ -281,11 +281,12 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
         kernel.params.push_back(std::move(*field));
         continue;
       }
-      Position place = field.error().offset > 0 || field.error().code == "unknown-type"
-                           ? declaration.position
-                           : key.position;
-      const bool quoted = declaration.style == Value::Style::Quoted && field.error().offset > 0;
-      place.column += static_cast<uint32_t>(field.error().offset) + (quoted ? 1 : 0);
+      const size_t offset = field.error().offset;
+      Position place =
+          offset > 0 || field.error().code == "unknown-type" ? declaration.position : key.position;
+      const bool quoted = declaration.style == Value::Style::Quoted && offset > 0;
+      if (place.line > 0 && offset >= declaration.elsewhere)
+        place.column += static_cast<uint32_t>(offset - declaration.elsewhere) + (quoted ? 1 : 0);
       place.length = 1;
       reader.error(place, field.error().message, field.error().code, field.error().suggestion);
     }
@@ -301,6 +302,10 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
     if (!schema::is_identifier(key.text) || schema::is_reserved_name(key.text))
       reader.error(key.position, "'" + key.text + "' cannot name a constant: it becomes a C++ name",
                    schema::is_identifier(key.text) ? "name-reserved" : "bad-name");
+    else if (reader.misspelt_number(number, number.text))
+      continue;
+    else if (code == std::errc::result_out_of_range && at == end)
+      reader.error(number.position, "a constant is an integer of 64 bits", "out-of-range");
     else if (!number.is_scalar() || code != std::errc() || at != end)
       reader.error(number.position, "a constant is an integer", "wrong-type");
     else
@@ -335,6 +340,7 @@ void read_device(Reader& reader, const Value& value, Kernel& kernel) {
   auto only = [&](size_t from, std::string_view characters) {
     return device->size() > from && device->find_first_not_of(characters, from) == device->npos;
   };
+  if (reader.misspelt_number(*value.find("device"), *device)) return;
   bool prefix = device->rfind("GPU-", 0) == 0 || device->rfind("MIG-", 0) == 0;
   constexpr std::string_view kHex = "0123456789abcdefABCDEF-";
   if (*device != "any" && !only(0, "0123456789") && !(prefix && only(4, kHex)) &&
@@ -423,13 +429,7 @@ void read_kernels(Reader& reader) {
       continue;
     }
     Value merged = *defaults;
-    // A kernel's own way to its handler stands instead of the default one.
-    for (const char* way : {"source", "code", "builtin"})
-      if (value.find(way) != nullptr)
-        std::erase_if(merged.members, [](const auto& m) {
-          return m.key.text == "source" || m.key.text == "code" || m.key.text == "builtin";
-        });
-    if (value.is_map()) merge(merged, value);
+    if (value.is_map()) merge_kernel(merged, value);
     merged.position = value.position;
     // What is wrong in the defaults is said once, there.
     std::erase_if(merged.members,

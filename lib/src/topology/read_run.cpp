@@ -36,6 +36,9 @@ void read_max_failed(Reader& reader, const Value& value, Run& run) {
   const Value* limit = value.find("max_failed");
   if (limit == nullptr) return;
   if (limit->is_scalar() && !limit->text.empty() && limit->text.back() == '%') {
+    if (reader.misspelt_number(*limit,
+                               std::string_view(limit->text).substr(0, limit->text.size() - 1)))
+      return;
     double percent = 0;
     const char* end = limit->text.data() + limit->text.size() - 1;
     auto [at, code] = std::from_chars(limit->text.data(), end, percent);

@@ -2,34 +2,11 @@
 #include <charconv>
 
 #include "schema/json_codec.hpp"
+#include "schema/type_text.hpp"
 #include "topology/reader.hpp"
 
 namespace ringkernel::topology {
 namespace {
-
-std::vector<std::string> json_names(const std::vector<schema::MessageTypePtr>& types) {
-  std::vector<std::string> names;
-  for (const auto& type : types)
-    for (const schema::Field& field : type->fields) names.push_back(field.json_name);
-  return names;
-}
-
-// An expected message names some fields of what its target may get.
-void check_expected(Reader& reader, const Value& message,
-                    const std::vector<schema::MessageTypePtr>& types, const std::string& tag) {
-  if (!message.is_map()) {
-    reader.error(message.position,
-                 "an expected message is a map, not " + std::string(name_of(message.kind)),
-                 "wrong-type");
-    return;
-  }
-  if (types.empty()) return;  // what leads here has been reported as wrong
-  auto names = json_names(types);
-  for (const auto& [key, value] : message.members)
-    if (key.text != tag && std::find(names.begin(), names.end(), key.text) == names.end())
-      reader.error(key.position, "'" + key.text + "' is no field of what arrives here",
-                   "unknown-field", did_you_mean(key.text, names));
-}
 
 std::vector<std::string> expected_list(Reader& reader, const Value& list,
                                        const std::vector<schema::MessageTypePtr>& types,
@@ -84,6 +61,7 @@ void read_expectation(Reader& reader, const Value::Key& key, const Value& value,
     double tolerance = -1;
     const char* end = approx->text.data() + approx->text.size();
     auto [at, code] = std::from_chars(approx->text.data(), end, tolerance);
+    if (reader.misspelt_number(*approx, approx->text)) return;
     if (!approx->is_scalar() || code != std::errc() || at != end || !(tolerance >= 0))
       reader.error(approx->position, "'approx' is a relative tolerance, such as 1e-9",
                    "wrong-type");
@@ -147,7 +125,12 @@ void read_test(Reader& reader, const Value& value) {
     for (const auto& [key, expected] : expect->members)
       read_expectation(reader, key, expected, test);
   }
-  if (auto within = reader.duration(value, "within")) test.within = *within;
+  if (auto within = reader.duration(value, "within")) {
+    test.within = *within;
+    if (within->count() == 0)
+      reader.error(value.find("within")->position, "a test needs a time limit above 0",
+                   "out-of-range");
+  }
   if (auto backend = reader.choice(value, Section::Test, "backend")) {
     constexpr Backend kBackends[] = {Backend::Auto, Backend::Cpu, Backend::Cuda};
     test.backend = kBackends[*backend];
@@ -155,7 +138,46 @@ void read_test(Reader& reader, const Value& value) {
   reader.topology.tests.push_back(std::move(test));
 }
 
+// What stands at "a.b[2]' ..." in an object, and where: the value, its name where that is what is
+// wrong, and what should hold it where it is missing.
+struct Place {
+  const Value* value;
+  Position position;
+};
+
+Place place_of(const Value& value, std::string_view path, bool of_name) {
+  if (!path.empty() && path[0] == '.') path.remove_prefix(1);
+  if (value.is_sequence() && !path.empty() && path[0] == '[') {
+    size_t index = 0;
+    auto [at, code] = std::from_chars(path.data() + 1, path.data() + path.size(), index);
+    if (code != std::errc() || index >= value.items.size()) return {&value, value.position};
+    path.remove_prefix(static_cast<size_t>(at - path.data()) + 1);
+    return place_of(value.items[index], path, of_name);
+  }
+  for (const auto& [key, member] : value.members) {
+    if (key.text.empty() || path.substr(0, key.text.size()) != key.text) continue;
+    const std::string_view rest = path.substr(key.text.size());
+    if (rest.empty() || rest[0] == '\'') return {&member, of_name ? key.position : member.position};
+    if (rest[0] == '.' || rest[0] == '[') return place_of(member, rest, of_name);
+  }
+  return {&value, value.position};
+}
+
+std::string nearest_field(std::string_view name, const std::vector<schema::MessageTypePtr>& types) {
+  std::vector<std::string> names;
+  for (const auto& type : types)
+    for (const schema::Field& field : type->fields) names.push_back(field.json_name);
+  return did_you_mean(name, names);
+}
+
 }  // namespace
+
+std::string number_advice(const Value& value, std::string_view detail) {
+  const bool wanted = detail.find("expected an integer") != std::string_view::npos ||
+                      detail.find("expected a number") != std::string_view::npos;
+  if (!wanted || !value.is_scalar() || value.style != Value::Style::Plain) return "";
+  return schema::number_advice(value.text).suggestion;
+}
 
 bool Reader::check_object(const Value& value, const std::vector<schema::MessageTypePtr>& types,
                           bool tagged, bool ignore_unknown) {
@@ -170,16 +192,32 @@ bool Reader::check_object(const Value& value, const std::vector<schema::MessageT
   std::vector<std::byte> payload(largest + 64);
   auto parsed = codec.read(std::string_view(line).substr(0, length), payload.data());
   if (parsed) return true;
-  Position position = value.position;
   const std::string& detail = parsed.error().detail;
-  if (size_t at = detail.find('\''); at != std::string::npos)
-    for (const auto& [key, member] : value.members)
-      if (key.text == detail.substr(at + 1, detail.find('\'', at + 1) - at - 1))
-        position = member.is_scalar() && parsed.error().reason != "unknown_field" ? member.position
-                                                                                  : key.position;
+  Position position = value.position;
+  std::string suggestion;
+  constexpr std::string_view kField = "field '";
+  if (const Value* named = value.find("type"); named && parsed.error().reason == "unknown_type") {
+    position = named->position;
+    std::vector<std::string> names;
+    for (const auto& type : types) names.push_back(type->name);
+    suggestion = did_you_mean(named->text, names);
+  } else if (detail.compare(0, kField.size(), kField) == 0) {
+    const bool unknown = parsed.error().reason == "unknown_field";
+    const std::string_view path = std::string_view(detail).substr(kField.size());
+    const Place place = place_of(value, path, unknown);
+    position = place.position;
+    if (suggestion = number_advice(*place.value, detail); !suggestion.empty()) {
+      error(position,
+            std::string("field '").append(path.substr(0, path.find('\''))) + "': '" +
+                place.value->text + "' is no JSON number",
+            "bad-number", suggestion);
+      return false;
+    }
+    if (unknown) suggestion = nearest_field(path.substr(0, path.find('\'')), types);
+  }
   std::string code(parsed.error().reason);
   std::replace(code.begin(), code.end(), '_', '-');
-  error(position, detail, code);
+  error(position, detail, code, suggestion);
   return false;
 }
 

@@ -8,14 +8,19 @@ namespace {
 void read_route(Reader& reader, const Value& value, Wire& wire) {
   const Value* route = value.find("route");
   if (route == nullptr) return;
+  wire.route_position = route->position;
   if (route->is_map()) {
     const Value* block = route->find("block");
+    Position wrong = route->position;
+    for (const auto& [key, member] : route->members)
+      if (key.text != "block") wrong = key.position;
+    if (block != nullptr && !block->is_scalar()) wrong = block->position;
     if (block == nullptr || route->members.size() != 1 || !block->is_scalar()) {
-      reader.error(route->position, "a route is key, round_robin, all or {block: FIELD}",
-                   "bad-value");
+      reader.error(wrong, "a route is key, round_robin, all or {block: FIELD}", "bad-value");
       return;
     }
     wire.route = Route::BlockField;
+    wire.route_position = block->position;
     wire.block_field = block->text;
     return;
   }
@@ -109,12 +114,12 @@ void check_to(Reader& reader, const Value& to, Wire wire) {
     }
   wire.position = to.position;
   if (wire.route != Route::Default && kernel == nullptr) {
-    reader.error(to.position, "an output has no blocks to route to", "bad-route");
+    reader.error(wire.route_position, "an output has no blocks to route to", "bad-route");
     return;
   }
   if (wire.credits && kernel == nullptr) {
-    reader.error(to.position, "credits bound a cycle of kernels; '" + wire.to + "' is an output",
-                 "bad-credits");
+    reader.error(wire.credits_position,
+                 "credits bound a cycle of kernels; '" + wire.to + "' is an output", "bad-credits");
     return;
   }
   topology.wires.push_back(std::move(wire));
@@ -126,8 +131,10 @@ void read_receiver(Reader& reader, const Value& value, Wire wire) {
   if (auto policy = reader.choice(value, Section::Wire, "on_full"))
     wire.on_full = static_cast<OnFull>(*policy);
   read_route(reader, value, wire);
-  if (auto credits = reader.integer(value, "credits", 1, 1U << 24))
+  if (auto credits = reader.integer(value, "credits", 1, 1U << 24)) {
     wire.credits = static_cast<uint32_t>(*credits);
+    wire.credits_position = value.find("credits")->position;
+  }
   const Value* to = value.find("to");
   if (to == nullptr) return;
   // Several receivers, all on the same terms.

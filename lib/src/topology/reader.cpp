@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
+
+#include "schema/type_text.hpp"
 
 namespace ringkernel::topology {
 
@@ -62,18 +65,40 @@ std::optional<bool> Reader::boolean(const Value& map, std::string_view key) {
   return std::nullopt;
 }
 
+bool Reader::misspelt_number(const Value& value, std::string_view number) {
+  if (!value.is_scalar()) return false;
+  const schema::NumberAdvice advice = schema::number_advice(number);
+  if (advice.number.empty()) return false;
+  const std::string unit = value.text.substr(number.size());
+  error(value.position, "'" + value.text + "' is no number: they are written as in JSON",
+        "bad-number", unit.empty() ? advice.suggestion : "write " + advice.number + unit);
+  return true;
+}
+
+namespace {
+
+// "0x10ms" without its unit.
+std::string_view before_unit(std::string_view text) {
+  while (!text.empty() && (isalpha(static_cast<unsigned char>(text.back())) != 0))
+    text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
 std::optional<uint64_t> Reader::as_integer(const Value& value, uint64_t least, uint64_t most) {
   uint64_t number = 0;
   const char* end = value.text.data() + value.text.size();
   auto [at, code] = std::from_chars(value.text.data(), end, number);
-  bool octal = value.text.size() > 1 && value.text[0] == '0';
-  if (!value.is_scalar() || value.style != Value::Style::Plain || code != std::errc() ||
-      at != end || octal) {
-    error(value.position, "expected a whole number", "wrong-type",
-          octal ? "numbers do not start with 0" : "");
+  if (misspelt_number(value, value.text)) return std::nullopt;
+  // Also what no uint64_t holds is a number.
+  const bool whole =
+      schema::is_json_number(value.text) && value.text.find_first_of(".eE") == std::string::npos;
+  if (!value.is_scalar() || value.style != Value::Style::Plain || !whole) {
+    error(value.position, "expected a whole number", "wrong-type");
     return std::nullopt;
   }
-  if (number < least || number > most) {
+  if (code != std::errc() || at != end || number < least || number > most) {
     error(value.position, "must be " + std::to_string(least) + " to " + std::to_string(most),
           "out-of-range");
     return std::nullopt;
@@ -88,6 +113,7 @@ std::optional<uint64_t> Reader::integer(const Value& map, std::string_view key, 
 }
 
 std::optional<Duration> Reader::as_duration(const Value& value) {
+  if (misspelt_number(value, before_unit(value.text))) return std::nullopt;
   double number = 0;
   const char* begin = value.text.data();
   const char* end = begin + value.text.size();
@@ -100,9 +126,16 @@ std::optional<Duration> Reader::as_duration(const Value& value) {
                        : unit == "m"  ? 60e9
                        : unit == "h"  ? 3600e9
                                       : 0;
-  if (!value.is_scalar() || code != std::errc() || nanoseconds == 0 ||
-      !(number >= 0 && number * nanoseconds <= 9e18)) {
+  const bool huge = code == std::errc::result_out_of_range;
+  if (!value.is_scalar() || nanoseconds == 0 || !(huge || code == std::errc()) ||
+      (!huge && !std::isfinite(number))) {
     error(value.position, "expected a duration, such as 250ms, 5s or 2m", "bad-duration");
+    return std::nullopt;
+  }
+  // A point in time plus this much is still one.
+  constexpr double kHundredYears = 876000 * 3600e9;
+  if (huge || number < 0 || number * nanoseconds > kHundredYears) {
+    error(value.position, "a duration is 0 to 876000h, a hundred years", "out-of-range");
     return std::nullopt;
   }
   return Duration(static_cast<int64_t>(number * nanoseconds));
@@ -116,6 +149,8 @@ std::optional<Duration> Reader::duration(const Value& map, std::string_view key)
 std::optional<uint64_t> Reader::size(const Value& map, std::string_view key) {
   const Value* value = map.find(key);
   if (value == nullptr) return std::nullopt;
+  if (misspelt_number(*value, value->text) || misspelt_number(*value, before_unit(value->text)))
+    return std::nullopt;
   uint64_t number = 0;
   const char* end = value->text.data() + value->text.size();
   auto [at, code] = std::from_chars(value->text.data(), end, number);
@@ -125,9 +160,14 @@ std::optional<uint64_t> Reader::size(const Value& map, std::string_view key) {
                     : unit == "MiB"             ? 1 << 20
                     : unit == "GiB"             ? 1 << 30
                                                 : 0;
-  if (!value->is_scalar() || code != std::errc() || factor == 0 ||
-      number > (uint64_t{1} << 40) / factor) {
+  const bool huge = code == std::errc::result_out_of_range;
+  if (!value->is_scalar() || !(huge || code == std::errc()) || factor == 0) {
     error(value->position, "expected a size, such as 512, 64KiB or 1MiB", "bad-size");
+    return std::nullopt;
+  }
+  // The most that the library takes.
+  if (huge || number > (uint64_t{1} << 30) / factor) {
+    error(value->position, "a size is at most 1GiB", "out-of-range");
     return std::nullopt;
   }
   return number * factor;

@@ -50,6 +50,9 @@ class Reader {
 
   std::optional<Duration> as_duration(const Value& value);
   std::optional<uint64_t> as_integer(const Value& value, uint64_t least, uint64_t most);
+  // Whether `number`, all of a scalar or what stands before its unit, is a number that JSON
+  // would not spell so; reports it.
+  bool misspelt_number(const Value& value, std::string_view number);
   schema::MessageTypePtr message(const Value& name);
   // The one of `ways` that the map has; reports none and more than one.
   std::optional<std::string> only_one(const Value& map, const Value::Key& of,
@@ -86,6 +89,12 @@ void check_graph(Reader& reader);
 // Need what travels where.
 void check_ends(Reader& reader);
 void read_values(Reader& reader);
+// How to write a plain scalar that was to be a number, `detail` says, and is one in YAML only;
+// else empty.
+std::string number_advice(const Value& value, std::string_view detail);
+// A message of a test's `expect`: each field that it lists is one of those that arrive, and fits.
+void check_expected(Reader& reader, const Value& message,
+                    const std::vector<schema::MessageTypePtr>& arriving, const std::string& tag);
 void read_tests(Reader& reader);
 
 }  // namespace ringkernel::topology

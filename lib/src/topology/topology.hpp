@@ -123,7 +123,9 @@ struct Wire {
   std::string block_field;  // Route::BlockField
   std::optional<uint32_t> credits;
   std::vector<schema::MessageTypePtr> messages;  // types that may travel on it
-  Position position;
+  Position position;                             // of the receiver
+  Position route_position;                       // of the route's word, or its field
+  Position credits_position;
 
   std::string id() const { return from + (port.empty() ? "" : "." + port) + ":" + to; }
 };

@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "schema/type_text.hpp"
+
 namespace ringkernel::topology {
 namespace {
 
@@ -259,29 +261,6 @@ void explain(const YAML::Exception& error, std::string_view text, const std::str
   converter.report(position, message, "yaml-syntax", suggestion);
 }
 
-bool is_json_number(std::string_view text) {
-  size_t i = 0;
-  auto digits = [&] {
-    size_t start = i;
-    while (i < text.size() && isdigit(static_cast<unsigned char>(text[i])) != 0) ++i;
-    return i - start;
-  };
-  if (i < text.size() && text[i] == '-') ++i;
-  size_t first = i;
-  size_t n = digits();
-  if (n == 0 || (n > 1 && text[first] == '0')) return false;
-  if (i < text.size() && text[i] == '.') {
-    ++i;
-    if (digits() == 0) return false;
-  }
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    ++i;
-    if (i < text.size() && (text[i] == '+' || text[i] == '-')) ++i;
-    if (digits() == 0) return false;
-  }
-  return i == text.size();
-}
-
 std::string quote_json(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
@@ -419,7 +398,7 @@ std::string to_json(const Value& value) {
     case Value::Kind::Scalar:
       if (value.style == Value::Style::Plain) {
         if (value.text == "null" || value.text == "~") return "null";
-        if (value.text == "true" || value.text == "false" || is_json_number(value.text))
+        if (value.text == "true" || value.text == "false" || schema::is_json_number(value.text))
           return value.text;
       }
       return quote_json(value.text);

@@ -21,7 +21,8 @@ struct Value {
 
   Kind kind = Kind::Null;
   Style style = Style::Plain;
-  std::string text;  // of a scalar
+  std::string text;      // of a scalar
+  size_t elsewhere = 0;  // how much of the text's front does not stand at `position`
   Position position;
   std::vector<Value> items;     // of a sequence
   std::vector<Member> members;  // of a map, in order

@@ -72,6 +72,18 @@ TEST_CASE("an option without effect is told") {
   CHECK(key("    launch: {scheduler: {levels: 5}}") == "no-effect 18:34");
   CHECK(key("    launch: {scheduler: {strategy: priority, levels: 5}}") == "");
   CHECK(key("    backend: cpu\n    launch: {block_size: 64}") == "no-effect 19:26");
+  CHECK(key("    backend: cpu\n    granularity: grid\n    launch: {grid_size: 4}") ==
+        "no-effect 20:25");
+  CHECK(key("    backend: cpu\n    launch: {grid_size: 4}") == "");
+  CHECK(key("    backend: cpu\n    device: any") == "no-effect 19:13");
+  // On a GPU, or where one may be found, they act.
+  for (const std::string backend : {"auto", "cuda"}) {
+    CAPTURE(backend);
+    CHECK(key("    backend: " + backend +
+              "\n    granularity: grid\n    device: any\n    launch: {block_size: 64, grid_size: "
+              "4}") == "");
+  }
+  CHECK(key("    granularity: grid\n    launch: {block_size: 64, grid_size: 4}") == "");
   // Not where it is a default for all kernels.
   CHECK(findings("kernels:\n", "defaults: {key_capacity: 5}\nkernels:\n") == "");
 }

@@ -53,7 +53,7 @@ const Mistake kMistakes[] = {
     {"key: account", "key: account\n    granularity: blok", "bad-value", 18, 18},
     {"key: account", "key: account\n    backend: metal", "not-available", 18, 14},
     {"key: account", "key: account\n    launch: {grid_size: 0}", "out-of-range", 18, 25},
-    {"key: account", "key: account\n    launch: {grid_size: 010}", "wrong-type", 18, 25},
+    {"key: account", "key: account\n    launch: {grid_size: 010}", "bad-number", 18, 25},
     {"key: account", "key: account\n    launch: {auto_activate: yes}", "wrong-type", 18, 29},
     {"key: account", "key: account\n    launch: {shared_memory_size: 1KB}", "bad-size", 18, 34},
     {"key: account", "key: account\n    launch: {enable_k2k: false}", "k2k-disabled", 38, 14},
@@ -74,12 +74,26 @@ const Mistake kMistakes[] = {
     {"orders: score", "orders: scroe", "unknown-receiver", 36, 11},
     {"orders: score", "orders: [score, score]", "duplicate-wire", 36, 19},
     {"orders: score", "orders: {to: score, on_full: drop}", "bad-value", 36, 32},
-    {"orders: score", "orders: {to: score, route: round_robin}", "route-with-key", 36, 16},
-    {"orders: score", "orders: {to: score, credits: 3}", "bad-credits", 36, 16},
+    {"orders: score", "orders: {to: score, route: round_robin}", "route-with-key", 36, 30},
+    {"orders: score", "orders: {to: score, credits: 3}", "bad-credits", 36, 32},
+    {"orders: score", "orders: {to: alerts, credits: 3}", "bad-credits", 36, 33},
+    {"orders: score", "orders: {to: [alerts, score], route: key}", "bad-route", 36, 40},
+    {"orders: score", "orders: {to: scroe, route: all}", "unknown-receiver", 36, 16},
+    {"orders: score", "orders: {too: score}", "unknown-key", 36, 12},
+    {"orders: score", "orders: [{to: score, on_full: wiat}]", "bad-value", 36, 33},
     {"  orders: score\n", "", "unwired-input", 29, 3},
     {"score.out: audit", "score.uot: audit", "unknown-port", 37, 3},
     {"score.out: audit", "score: audit", "missing-port", 37, 3},
-    {"score.out: audit", "score.out: {to: audit, route: key}", "bad-route", 37, 19},
+    {"score.out: audit", "score.out: {to: audit, route: key}", "bad-route", 37, 33},
+    {"score.out: audit", "score.out: {to: audit, route: {block: idd}}", "unknown-field", 37, 41},
+    {"score.out: audit", "score.out: {route: {block: idd}, to: audit}", "unknown-field", 37, 30},
+    {"score.out: audit", "score.out: [{to: audit, route: {block: amount}}]", "bad-route", 37, 42},
+    {"score.out: audit", "score.out: {to: audit, route: {blok: id}}", "bad-value", 37, 34},
+    {"score.out: audit", "score.out: {to: audit, route: {block: [id]}}", "bad-value", 37, 41},
+    {"score.out: audit", "score.out: {to: audit, route: keys}", "bad-value", 37, 33},
+    {"score.out: audit", "score.out: {to: audit, credits: 0}", "out-of-range", 37, 35},
+    {"score.out: audit", "score.out: {to: audit, credits: 8}", "bad-credits", 37, 35},
+    {"score.out: audit", "score.out: {to: [audit, audit]}", "duplicate-wire", 37, 27},
     {"score.out: audit", "score.out: alerts", "unreachable-kernel", 18, 3},
     {"audit.alert: alerts", "audit.alert: score", "type-mismatch", 38, 16},
     {"  audit.alert: alerts\n", "", "port-without-wire", 25, 7},
@@ -129,6 +143,16 @@ TEST_CASE("one mistake makes one error") {
                                 [](const Diagnostic& d) { return d.severity == Severity::Error; });
     CHECK(errors <= 2);
   }
+}
+
+TEST_CASE("a mistake in a wire to several receivers is told once") {
+  std::string text =
+      sample_with("score.out: audit", "score.out: {to: [audit, more], route: {block: x}}");
+  text.replace(text.find("inputs:"), 7, "  more: {builtin: discard, accepts: [Order]}\ninputs:");
+  LoadResult result = load_text(text, "t.yaml", "");
+  INFO(render(result.diagnostics, result.sources, false));
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].message == "'x' is no field of Order");
 }
 
 TEST_CASE("independent mistakes are all reported in one run") {

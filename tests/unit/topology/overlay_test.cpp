@@ -1,7 +1,10 @@
 // Variables, --set, overlays and defaults: what a value is before the checks see it.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "sample.hpp"
 #include "topology/load.hpp"
@@ -39,6 +42,31 @@ std::string only_error(const std::string& text, Sets sets = {}) {
   INFO(render(result.diagnostics, result.sources, false));
   REQUIRE(result.diagnostics.size() == 1);
   return result.diagnostics[0].code + ": " + result.diagnostics[0].message;
+}
+
+// Files of a folder of their own, so that an overlay can be laid over a topology.
+LoadResult with_overlay(const std::string& text, const std::string& overlay) {
+  namespace fs = std::filesystem;
+  std::string pattern = (fs::temp_directory_path() / "overlay-XXXXXX").string();
+  REQUIRE(mkdtemp(pattern.data()) != nullptr);
+  const fs::path folder = pattern;
+  std::ofstream(folder / "t.yaml") << text;
+  std::ofstream(folder / "o.yaml") << overlay;
+  LoadOptions options;
+  options.overlays = {(folder / "o.yaml").string()};
+  auto loaded = load((folder / "t.yaml").string(), options);
+  fs::remove_all(folder);
+  REQUIRE(loaded.has_value());
+  INFO(render(loaded->diagnostics, loaded->sources, false));
+  return *loaded;
+}
+
+LoadResult valid_with_overlay(const std::string& text, const std::string& overlay) {
+  LoadResult result = with_overlay(text, overlay);
+  INFO(render(result.diagnostics, result.sources, false));
+  CHECK(result.diagnostics.empty());
+  REQUIRE(result.topology.has_value());
+  return result;
 }
 
 // The sample with the param of audit declared by the defaults.
@@ -112,4 +140,77 @@ TEST_CASE("what is wrong with a param of --set is said of --set") {
   REQUIRE(result.diagnostics.size() == 1);
   CHECK(result.diagnostics[0].position.file == "--set kernels.audit.params.limit=abc");
   CHECK(result.diagnostics[0].position.line == 0);
+}
+
+TEST_CASE("an overlay's way in takes the place of the topology's") {
+  const std::string file = "inputs: {orders: {file: x.jsonl}}\n";
+  LoadResult result = valid_with_overlay(kSample, file);
+  CHECK(result.topology->inputs[0].kind == Input::Kind::File);
+  CHECK(result.topology->inputs[0].message->name == "Order");
+  // With its options: those of a timer say nothing of a file, nor those of a file of values.
+  const std::string timer = sample_with(
+      "stdin: jsonl", "every: 1s\n    value: {id: 1, account: 1, amount: 1}\n    count: 3");
+  result = valid_with_overlay(timer, file);
+  CHECK(result.topology->inputs[0].kind == Input::Kind::File);
+  CHECK(!result.topology->inputs[0].count);
+  const std::string raw = sample_with("stdin: jsonl", "file: a\n    codec: raw\n    follow: true");
+  result = valid_with_overlay(raw, "inputs: {orders: {values: []}}\n");
+  CHECK(result.topology->inputs[0].kind == Input::Kind::Values);
+  result = valid_with_overlay(raw, "inputs: {orders: {stdin: jsonl}}\n");
+  CHECK(result.topology->inputs[0].codec == Codec::Jsonl);
+  // The same way keeps them.
+  result = valid_with_overlay(raw, file);
+  CHECK(result.topology->inputs[0].codec == Codec::Raw);
+  CHECK(result.topology->inputs[0].follow);
+  // An overlay's own options are its own, and so are its mistakes.
+  result = valid_with_overlay(timer, "inputs: {orders: {file: x, codec: raw}}\n");
+  CHECK(result.topology->inputs[0].codec == Codec::Raw);
+  result = with_overlay(kSample, "inputs: {orders: {file: x, values: []}}\n");
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].code == "two-sources");
+  result = with_overlay(kSample, "inputs: {orders: {file: x, count: 3}}\n");
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].code == "no-effect");
+}
+
+TEST_CASE("an overlay's way out takes the place of the topology's") {
+  LoadResult result = valid_with_overlay(kSample, "outputs: {alerts: {file: x.jsonl}}\n");
+  CHECK(result.topology->outputs[0].kind == Output::Kind::File);
+  const std::string file =
+      sample_with("stdout: jsonl", "file: a\n    codec: jsonl\n    append: true\n    tag: kind");
+  result = valid_with_overlay(file, "outputs: {alerts: {stdout: jsonl}}\n");
+  CHECK(result.topology->outputs[0].kind == Output::Kind::Stdout);
+  CHECK(result.topology->outputs[0].tag == "kind");
+  result = valid_with_overlay(file, "outputs: {alerts: {discard: true}}\n");
+  CHECK(result.topology->outputs[0].kind == Output::Kind::Discard);
+  result = valid_with_overlay(file, "outputs: {alerts: {file: b}}\n");
+  CHECK(result.topology->outputs[0].append);
+}
+
+TEST_CASE("an overlay's handler takes the place of the topology's") {
+  const std::string code = "code: \"void on_message(Context&, const Order&) {}\"";
+  LoadResult result = valid_with_overlay(kSample, "kernels: {score: {" + code + "}}\n");
+  CHECK(result.topology->kernels[0].handler.kind == Handler::Kind::Code);
+  CHECK(result.topology->kernels[0].keys.size() == 1);
+  const std::string defaults = sample_with("    builtin: echo\n", "");
+  result = valid_with_overlay("defaults: {" + code + "}\n" + defaults,
+                              "defaults: {builtin: echo}\nkernels: {audit: {" + code + "}}\n");
+  CHECK(result.topology->kernels[0].handler.kind == Handler::Kind::Builtin);
+  CHECK(result.topology->kernels[1].handler.kind == Handler::Kind::Code);
+}
+
+TEST_CASE("--set replaces a way as an overlay does") {
+  LoadResult result =
+      load_with(kSample, {{"inputs.orders.file", "x.jsonl"}, {"outputs.alerts.discard", "true"}});
+  REQUIRE(result.topology.has_value());
+  CHECK(result.topology->inputs[0].kind == Input::Kind::File);
+  CHECK(result.topology->outputs[0].kind == Output::Kind::Discard);
+}
+
+TEST_CASE("a number of an overlay is shown where it stands") {
+  LoadResult result = with_overlay(kSample, "kernels:\n  audit:\n    params: {limit: 010}\n");
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].position.file.ends_with("o.yaml"));
+  CHECK(result.diagnostics[0].position.line == 3);
+  CHECK(result.diagnostics[0].position.column == 21);
 }

@@ -46,3 +46,76 @@ TEST_CASE("a finding of the command line has no line") {
         "--set kernels.scor.params.limit=1: error: there is no 'scor' [bad-set]\n"
         "      = did you mean 'score'?\n");
 }
+
+namespace {
+
+// The excerpt and the caret's line of a finding in one line of text.
+std::string excerpt(const std::string& line, uint32_t column, uint32_t length = 1) {
+  Diagnostic d;
+  d.position = {"a", 1, column, length};
+  d.message = "m";
+  d.code = "c";
+  const std::string text = render({d}, {{"a", line + "\n"}}, false);
+  return text.substr(text.find('\n') + 1);
+}
+
+std::string said(const std::string& message) {
+  Diagnostic d;
+  d.position = {"a", 0, 0, 1};
+  d.message = message;
+  d.code = "c";
+  return render({d}, {}, false);
+}
+
+}  // namespace
+
+TEST_CASE("what a terminal would obey, and what is no UTF-8, is shown as bytes") {
+  CHECK(excerpt("a: \x1b[2Jb", 8) ==
+        "    1 | a: \\x1B[2Jb\n"
+        "      |           ^\n");
+  CHECK(excerpt("a: \xff\xc3\x28 b", 8, 1) ==
+        "    1 | a: \\xFF\\xC3( b\n"
+        "      |              ^\n");
+  CHECK(excerpt("\xc2\x9b\xe2\x80\xae"
+                "x",
+                6) ==
+        "    1 | \\xC2\\x9B\\xE2\\x80\\xAEx\n"
+        "      |                     ^\n");
+  CHECK(excerpt("a: \x7f\x07", 4, 2) ==
+        "    1 | a: \\x7F\\x07\n"
+        "      |    ^~~~~~~~\n");
+  CHECK(excerpt("\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf", 1).find("\\xED\\xA0\\x80\\xF4\\x90") !=
+        std::string::npos);
+  CHECK(said("'a\x1b]0;b\nc\xff' is wrong") == "a: error: 'a\\x1B]0;b\\x0Ac\\xFF' is wrong [c]\n");
+}
+
+TEST_CASE("a caret counts characters, not bytes") {
+  CHECK(excerpt("gr\xc3\xbc\xc3\x9f: x", 9) ==
+        "    1 | gr\xc3\xbc\xc3\x9f: x\n"
+        "      |       ^\n");
+  CHECK(excerpt("\xe6\xbc\xa2\xe5\xad\x97: x", 9) ==
+        "    1 | \xe6\xbc\xa2\xe5\xad\x97: x\n"
+        "      |       ^\n");
+  CHECK(excerpt("\xef\xbb\xbf"
+                "ab",
+                2) == "    1 | ab\n      |  ^\n");
+}
+
+TEST_CASE("a long line is cut to what stands about its caret") {
+  const std::string dots = "...";
+  CHECK(excerpt(std::string(1000, 'a') + "X" + std::string(1000, 'b'), 1001) ==
+        "    1 | ..." + std::string(80, 'a') + "X" + std::string(119, 'b') + "...\n" + "      | " +
+            std::string(83, ' ') + "^\n");
+  CHECK(excerpt("X" + std::string(1000, 'b'), 1, 2000) ==
+        "    1 | X" + std::string(119, 'b') + "...\n      | ^" + std::string(119, '~') + "\n");
+  CHECK(excerpt(std::string(1000, 'a'), 1001) ==
+        "    1 | ..." + std::string(80, 'a') + "\n      | " + std::string(83, ' ') + "^\n");
+  // No character is cut in two.
+  std::string umlauts;
+  for (int i = 0; i < 500; ++i) umlauts += "\xc3\xbc";
+  CHECK(excerpt("a" + umlauts, 500).find('\\') == std::string::npos);
+  const std::string message = said("'" + std::string(100000, 'v') + "' is no number");
+  CHECK(message.size() < 700);
+  CHECK(message.find("v...v") != std::string::npos);
+  CHECK(message.find("' is no number [c]") != std::string::npos);
+}
