@@ -22,15 +22,16 @@ std::optional<Misfit> misfit(const Value& value, const schema::Type& type, const
 std::optional<Misfit> misfit(const Value& value, const schema::MessageType& type,
                              const std::string& path) {
   for (const auto& [key, member] : value.members) {
+    const std::string& name = key.text;
     auto field = std::find_if(type.fields.begin(), type.fields.end(),
-                              [&](const schema::Field& f) { return f.json_name == key.text; });
+                              [&](const schema::Field& f) { return f.json_name == name; });
     if (field == type.fields.end()) {
       std::vector<std::string> names;
       for (const schema::Field& f : type.fields) names.push_back(f.json_name);
-      return Misfit{key.position, "'" + key.text + "' is no field of " + type.name, "unknown-field",
-                    did_you_mean(key.text, names)};
+      return Misfit{key.position, "'" + name + "' is no field of " + type.name, "unknown-field",
+                    did_you_mean(name, names)};
     }
-    if (auto found = misfit(member, field->type, path + "." + key.text)) return found;
+    if (auto found = misfit(member, field->type, path + "." + name)) return found;
   }
   return std::nullopt;
 }
