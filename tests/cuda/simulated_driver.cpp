@@ -41,6 +41,11 @@ constexpr size_t kDeviceBytes = size_t{8} << 30;
 struct Death {};  // thrown in a device thread when its device dies
 
 std::atomic<int> death{kSuccess};
+// A device that has died stays dead for what ran on it, though it is mended for what comes.
+std::atomic<uint32_t> deaths{0};
+thread_local uint32_t deaths_at_launch = 0;
+bool device_has_died() { return deaths.load() != deaths_at_launch; }
+
 std::atomic<int> fault{static_cast<int>(SimulatedFault::None)};
 
 uint32_t threads_of_a_block() {
@@ -50,7 +55,7 @@ uint32_t threads_of_a_block() {
 }
 
 void die_with_the_device() {
-  if (death.load() != kSuccess) throw Death{};
+  if (device_has_died()) throw Death{};
 }
 
 // Where a block's threads meet; wakes them when the device dies.
@@ -70,7 +75,7 @@ class Barrier {
     }
     while (generation_ == generation) {
       changed_.wait_for(lock, std::chrono::milliseconds(20));
-      if (death.load() != kSuccess) throw Death{};
+      if (device_has_died()) throw Death{};
     }
   }
 
@@ -160,12 +165,13 @@ struct Launch {
   uint32_t grid;
   uint32_t threads;
   size_t shared;
+  uint32_t deaths;  // of the device until then
 };
 
 void run(const Launch& launch) {
+  deaths_at_launch = launch.deaths;
   if (fault.load() == static_cast<int>(SimulatedFault::NeverStarts)) {
-    while (fault.load() == static_cast<int>(SimulatedFault::NeverStarts) &&
-           death.load() == kSuccess)
+    while (fault.load() == static_cast<int>(SimulatedFault::NeverStarts) && !device_has_died())
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return;
   }
@@ -178,6 +184,7 @@ void run(const Launch& launch) {
     for (uint32_t rank = 0; rank < launch.threads; ++rank)
       threads.emplace_back(
           [&launch, block, rank, barrier = barriers.back().get(), memory = shared.back()] {
+            deaths_at_launch = launch.deaths;
             DeviceThread thread{};
             thread.simulation = &kSimulation;
             thread.simulated_block = barrier;
@@ -201,8 +208,12 @@ CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned sha
   if (death.load() != kSuccess) return death.load();
   if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
     return kErrorLaunchOutOfResources;
-  Launch launch{function->entry, *static_cast<void**>(arguments[0]), grid,
-                std::min(block, threads_of_a_block()), shared};
+  Launch launch{function->entry,
+                *static_cast<void**>(arguments[0]),
+                grid,
+                std::min(block, threads_of_a_block()),
+                shared,
+                deaths.load()};
   std::lock_guard lock(stream->mutex);
   ++stream->unfinished;
   stream->last = std::thread([stream, launch, before = std::move(stream->last)]() mutable {
@@ -223,6 +234,7 @@ SIMULATED void rk_simulate(SimulatedFault wanted) {
   fault.store(static_cast<int>(wanted));
   if (wanted == SimulatedFault::IllegalAddress) {
     death.store(kErrorIllegalAddress);
+    deaths.fetch_add(1);
   } else if (wanted == SimulatedFault::None) {
     death.store(kSuccess);
   }
