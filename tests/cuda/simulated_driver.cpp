@@ -151,9 +151,10 @@ std::mutex modules_mutex;
 auto& modules = *new std::deque<ModuleOfDriver>;
 auto& functions = *new std::deque<FunctionOfDriver>;
 
-// Streams that their owners gave up, of launches that never began, end with the process.
+// What is on the device still ends with the process.
 struct Rest {
   ~Rest() {
+    deaths.fetch_add(1);
     for (CUstream stream : streams)
       if (stream->last.joinable()) stream->last.join();
   }
