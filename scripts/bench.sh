@@ -21,7 +21,7 @@ export RINGK=$PWD/build/apps/ringk/ringk JSON_FILTER=$PWD/build/tests/bench/ring
 # What comes out is right before it is fast; jq 1.6 rounds the long integers of `ts`.
 same='[.id, .account, (.amount * 1e6 | round), .currency, .merchant, .status]'
 head -n 2000 "$scratch/small.jsonl" >"$scratch/few.jsonl"
-for topology in configs/filter/filter.yaml tests/bench/chain.yaml; do
+for topology in "$PWD/configs/filter/filter.yaml" "$PWD/tests/bench/chain.yaml"; do
   diff <("$RINGK" launch "$topology" <"$scratch/few.jsonl" 2>/dev/null | jq -c "$same") \
     <(jq -c 'select(.amount > 5000) | .amount *= 1.1' "$scratch/few.jsonl" | jq -c "$same") >&2
 done
