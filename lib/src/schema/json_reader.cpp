@@ -8,6 +8,7 @@
 
 #include "schema/base64.hpp"
 #include "schema/json_codec.hpp"
+#include "schema/type_text.hpp"
 
 namespace ringkernel::schema {
 namespace {
@@ -235,7 +236,7 @@ struct JsonReader::Impl {
     const char* at = token.data();
     bool wants_number = type.kind == Type::Kind::Scalar && type.scalar != Scalar::Bool;
     if (kind.value_unsafe() == od::json_type::number && wants_number) {
-      bool number = is_number(token);
+      bool number = is_json_number(token);
       bool whole = token.find_first_of(".eE") == std::string_view::npos;
       bool wants_whole = type.scalar != Scalar::F32 && type.scalar != Scalar::F64;
       if (!number)
@@ -259,29 +260,6 @@ struct JsonReader::Impl {
                  label(path) + ": expected " + std::string(wanted(type)) + ", found " +
                      std::string(name_of(kind.value_unsafe())),
                  at);
-  }
-
-  static bool is_number(std::string_view token) {
-    size_t i = 0;
-    auto digits = [&] {
-      size_t start = i;
-      while (i < token.size() && token[i] >= '0' && token[i] <= '9') ++i;
-      return i - start;
-    };
-    if (i < token.size() && token[i] == '-') ++i;
-    size_t start = i;
-    size_t n = digits();
-    if (n == 0 || (n > 1 && token[start] == '0')) return false;
-    if (i < token.size() && token[i] == '.') {
-      ++i;
-      if (digits() == 0) return false;
-    }
-    if (i < token.size() && (token[i] == 'e' || token[i] == 'E')) {
-      ++i;
-      if (i < token.size() && (token[i] == '+' || token[i] == '-')) ++i;
-      if (digits() == 0) return false;
-    }
-    return i == token.size();
   }
 
   template <class T>
@@ -494,7 +472,7 @@ struct JsonReader::Impl {
         return true;
       }
       case od::json_type::number:
-        if (!is_number(token_of(value)) && token_of(value).size() < 64)
+        if (!is_json_number(token_of(value)) && token_of(value).size() < 64)
           return broken(simdjson::NUMBER_ERROR, "");
         return true;
       case od::json_type::string: {
@@ -588,7 +566,7 @@ struct JsonReader::Impl {
     if (code != simdjson::SUCCESS) {
       std::string_view text = trimmed(line);
       bool other = text.front() == '[' || text.front() == '"' || text == "true" ||
-                   text == "false" || text == "null" || is_number(text);
+                   text == "false" || text == "null" || is_json_number(text);
       if (other)
         return wrong("not_an_object",
                      "expected an object, found " + std::string(text.substr(0, 32)), line_begin);
