@@ -63,6 +63,42 @@ struct BlockOwner {
   static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }
 };
 
+// A wire between two kernels of one device. What goes over it never comes to the host: the rings
+// lie on the device, and its blocks count.
+class RemoteEdge {
+ public:
+  virtual ~RemoteEdge() = default;
+  virtual const std::vector<SendCounters*>& sent() const = 0;         // by sending block
+  virtual const std::vector<ReceiveCounters*>& received() const = 0;  // by receiving block
+  virtual uint64_t capacity() const = 0;
+  // Before open(), while the block is owned. `refusing`: a closed edge, for what a sender offers
+  // after close(). `refused` counts what the host hears of and no handler is given.
+  virtual void attach_sender(uint32_t block, OutEdge* refusing,
+                             const std::vector<Block*>& receivers) = 0;
+  virtual void attach_receiver(uint32_t block, ReceiveCounters* refused) = 0;
+  // The device may use it from now on.
+  virtual void open() = 0;
+  // Returns when no sender puts anything on it any more.
+  virtual void close() = 0;
+  // Another edge has taken its place. REQUIRES: it is closed.
+  virtual void remove() = 0;
+  // Its messages hold a credit each. REQUIRES: nothing was sent over it.
+  virtual Result<void> join_cycle() = 0;
+};
+
+struct RemoteEdgeSpec {
+  uint32_t number = 0;
+  uint32_t port = 0;
+  uint32_t max = 1;  // of the port
+  uint16_t message_type = 0;
+  uint32_t payload_size = 0;
+  uint32_t capacity = 0;  // of each ring, a power of two
+  Route route = Route::RoundRobin;
+  KeySpec key;
+  uint32_t block_field_offset = 0;
+  uint32_t block_field_size = 0;
+};
+
 // A kernel whose handler runs on a device. On the host each of its blocks is a pump: a block of the
 // graph like any other, whose step hands messages to the device and plays back what became of them.
 class RemoteKernel {
@@ -83,6 +119,19 @@ class RemoteKernel {
   virtual uint64_t bytes_from_device() const = 0;
   virtual uint64_t device_memory() const = 0;
   virtual int device() const = 0;  // its ordinal
+
+  // A wire to another kernel that lies on the device as a whole; null: it cannot.
+  virtual Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,
+                                                      const RemoteEdgeSpec& spec) = 0;
+  // What the device has counted of a block's messages that came over such wires; null: nothing.
+  virtual const BlockCounters* counters(uint32_t block) const = 0;
+  // A bit for each port that has other wires.
+  virtual void set_host_ports(uint32_t block, uint64_t ports) = 0;
+  // Returns when the device acts on what was said of wires.
+  virtual void settle() = 0;
+  // From now on what waits for the block on such wires is not handled, for this reason; None: it
+  // is. REQUIRES: the block is owned.
+  virtual void refuse(uint32_t block, Reason reason) = 0;
 };
 
 class Backend {

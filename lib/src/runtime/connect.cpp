@@ -78,7 +78,80 @@ Result<Plan> make_plan(const EdgeSpec& spec, GraphNode* from, GraphNode* to) {
   return plan;
 }
 
+bool is_stealing(const Plan& plan, const GraphNode& to) {
+  return plan.kind == RingKind::Mpmc && !plan.shared_inbox &&
+         to.parts_[0]->owner.block.steal_threshold != 0;
+}
+
+// The rings of the device are of one kind: a sender and a receiver each, and senders that wait.
+bool may_lie_on_device(const EdgeSpec& spec, const Plan& plan, const GraphNode& from,
+                       const GraphNode& to) {
+  return from.remote_ != nullptr && to.remote_ != nullptr && plan.kind == RingKind::Spsc &&
+         plan.levels == 1 && spec.on_full == OnFull::Wait &&
+         spec.port < from.module_->port_count;
+}
+
+// How the messages of a type are spread over the receiver's blocks.
+Route route_of(const EdgeSpec& spec, const GraphNode& to, const MessageInfo& type) {
+  if (spec.route) return *spec.route;
+  if (to.module_ == nullptr || to.module_->keys == nullptr) return Route::RoundRobin;
+  return to.module_->keys[accept_of(to, type)].size > 0 ? Route::Key : Route::All;
+}
+
+backends::RemoteEdgeSpec remote_spec(const EdgeSpec& spec, const Plan& plan, uint32_t number,
+                                     EngineImpl& impl) {
+  const auto& from = static_cast<const GraphNode&>(*spec.from);
+  const auto& to = static_cast<const GraphNode&>(*spec.to);
+  const MessageInfo& type = plan.types[0];
+  backends::RemoteEdgeSpec remote;
+  remote.number = number;
+  remote.port = spec.port;
+  remote.max = from.module_->ports[spec.port].max;
+  remote.message_type = impl.type_id(type);
+  remote.payload_size = type.size;
+  remote.capacity = plan.capacity;
+  remote.route = route_of(spec, to, type);
+  if (remote.route == Route::Key) remote.key = to.module_->keys[accept_of(to, type)];
+  for (const EdgeSpec::BlockField& field : spec.block_fields) {
+    if (field.type != type.fingerprint) continue;
+    remote.block_field_offset = field.offset;
+    remote.block_field_size = field.size;
+  }
+  return remote;
+}
+
 }  // namespace
+
+// The host's part in a wire on the device: refusals, dead letters, and who must be awake.
+void EngineImpl::attach_on_device(GraphEdge& edge, uint32_t copies) {
+  std::vector<Block*>& receivers = edge.block_lists_.emplace_back();
+  for (auto& parts : edge.to_->parts_) receivers.push_back(&parts->owner.block);
+  for (uint32_t r = 0; r < receivers.size(); ++r)
+    run_on(edge.to_->parts_[r]->owner,
+           [&](Block&) { edge.remote_->attach_receiver(r, edge.received_[r]); });
+  for (uint32_t s = 0; s < edge.from_->parts_.size(); ++s) {
+    BlockParts& parts = *edge.from_->parts_[s];
+    run_on(parts.owner, [&](Block&) {
+      OutEdge& e = parts.refusing.emplace_back();
+      e.closed = true;
+      e.edge = edge.number_;
+      e.route = Route::All;
+      e.targets = copies;
+      parts.links.emplace_back(copies);
+      e.links = parts.links.back().data();
+      e.counters = edge.sent_[s];
+      parts.remote_receivers += static_cast<uint32_t>(receivers.size());
+      parts.remote_copies += copies * parts.out_ports[edge.port_].max;
+      edge.remote_->attach_sender(s, &e, receivers);
+      rebuild(parts);
+    });
+  }
+  // A wire to a kernel that was launched again takes the place of the closed one.
+  for (auto& old : edges_)
+    if (old->remote_ != nullptr && old->closed_ && old->from_ == edge.from_ && old->id_ == edge.id_)
+      old->remote_->remove();
+  edge.remote_->open();
+}
 
 Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   auto* from = static_cast<GraphNode*>(spec.from);
@@ -101,10 +174,44 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   edge.payload_size_ = plan.payload_size;
   edge.kind_ = plan.kind;
   bool to_kernel = to->module_ != nullptr;
-  bool keyed = to_kernel && to->module_->keys != nullptr;
   edge.keys_ = std::make_unique<KeySpec[]>(plan.types.size());
 
-  // Rings, counters
+  // What a wire on the device hears of the host, and the host of it, is counted beside it.
+  auto allocate_counters = [&]() -> Result<void> {
+    for (uint32_t s = 0; s < plan.senders; ++s) {
+      auto counters = allocate_one<SendCounters>(edge.memory_);
+      if (!counters) return tl::unexpected(counters.error());
+      edge.sent_.push_back(*counters);
+    }
+    // What a block has stolen and what it has of its own are counted apart.
+    for (uint32_t r = 0; r < plan.receivers * (is_stealing(plan, *to) ? 2 : 1); ++r) {
+      auto counters = allocate_one<ReceiveCounters>(edge.memory_);
+      if (!counters) return tl::unexpected(counters.error());
+      edge.received_.push_back(*counters);
+    }
+    return {};
+  };
+  if (auto done = allocate_counters(); !done) return tl::unexpected(done.error());
+  if (may_lie_on_device(spec, plan, *from, *to)) {
+    auto remote = from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge.number_, *this));
+    if (!remote) return tl::unexpected(remote.error());
+    if (*remote != nullptr) {
+      edge.remote_ = std::move(*remote);
+      edge.sent_.insert(edge.sent_.end(), edge.remote_->sent().begin(), edge.remote_->sent().end());
+      edge.received_.insert(edge.received_.end(), edge.remote_->received().begin(),
+                            edge.remote_->received().end());
+      edge.capacity_ = edge.remote_->capacity();
+      {
+        std::lock_guard lock(mutex_);
+        edges_.push_back(std::move(owned));
+      }
+      from->k2k_ = to->k2k_ = true;
+      attach_on_device(edge, route_of(spec, *to, plan.types[0]) == Route::All ? plan.receivers : 1);
+      return &edge;
+    }
+  }
+
+  // Rings
   uint32_t ring_count = plan.kind == RingKind::Mpmc
                             ? (plan.shared_inbox ? 1 : plan.receivers) * plan.levels
                             : plan.receivers * plan.senders * plan.levels;
@@ -119,19 +226,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
     if (!memory) return tl::unexpected(memory.error());
     edge.rings_.push_back(ring_at(*memory, slots, stride));
   }
-  for (uint32_t s = 0; s < plan.senders; ++s) {
-    auto counters = allocate_one<SendCounters>(edge.memory_);
-    if (!counters) return tl::unexpected(counters.error());
-    edge.sent_.push_back(*counters);
-  }
-  // What a block has stolen and what it has of its own are counted apart.
-  bool stealing = plan.kind == RingKind::Mpmc && !plan.shared_inbox &&
-                  to->parts_[0]->owner.block.steal_threshold != 0;
-  for (uint32_t r = 0; r < plan.receivers * (stealing ? 2 : 1); ++r) {
-    auto counters = allocate_one<ReceiveCounters>(edge.memory_);
-    if (!counters) return tl::unexpected(counters.error());
-    edge.received_.push_back(*counters);
-  }
+  const bool stealing = is_stealing(plan, *to);
   auto ring_index = [&](uint32_t receiver, uint32_t sender, uint32_t level) {
     if (plan.kind == RingKind::Mpmc)
       return (plan.shared_inbox ? 0 : receiver) * plan.levels + level;
@@ -240,12 +335,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
         e.targets = targets;
         e.next = s % targets;
         e.counters = edge.sent_[s];
-        if (spec.route) {
-          e.route = *spec.route;
-        } else if (keyed) {
-          uint32_t index = accept_of(*to, plan.types[t]);
-          e.route = to->module_->keys[index].size > 0 ? Route::Key : Route::All;
-        }
+        e.route = route_of(spec, *to, plan.types[t]);
         if (e.route == Route::Key) {
           edge.keys_[t] = to->module_->keys[accept_of(*to, plan.types[t])];
           e.key = &edge.keys_[t];
@@ -281,8 +371,20 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
     });
     if (!ok) return tl::unexpected(failed);
   }
+  if (from->remote_ != nullptr) from->remote_->settle();
   return &edge;
 }
+
+namespace {
+
+Result<void> too_few_slots(uint64_t holds, uint64_t credits, const std::string& edge) {
+  return fail(ErrorCode::InvalidConfig,
+              "the ring holds " + std::to_string(holds) + " messages, fewer than " +
+                  std::to_string(credits) + " credits; raise input_queue_capacity",
+              edge);
+}
+
+}  // namespace
 
 Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credits) {
   std::lock_guard lock(impl_->change_);
@@ -307,15 +409,20 @@ Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credi
           const GraphEdge& edge = *impl_->edges_[in.edge];
           in.in_cycle = inside(edge.from_);
           if (in.in_cycle && in.ring().capacity < credits)
-            checked = fail(ErrorCode::InvalidConfig,
-                           "the ring holds " + std::to_string(in.ring().capacity) +
-                               " messages, fewer than " + std::to_string(credits) +
-                               " credits; raise input_queue_capacity",
-                           edge.id_);
+            checked = too_few_slots(in.ring().capacity, credits, edge.id_);
         }
         for (InRing& stolen : parts->steal)
           stolen.in_cycle = inside(impl_->edges_[stolen.edge]->from_);
         b.cycle_max = 0;
+        for (auto& edge : impl_->edges_) {
+          if (edge->remote_ == nullptr || edge->from_ != &kernel || !inside(edge->to_)) continue;
+          b.cycle_max += parts->out_ports[edge->port_].max;
+          if (kernel.parts_.front() != parts) continue;
+          const uint64_t holds = edge->capacity_ / (edge->remote_->sent().size() *
+                                                    edge->remote_->received().size());
+          if (holds < credits) checked = too_few_slots(holds, credits, edge->id_);
+          if (auto joined = edge->remote_->join_cycle(); !joined) checked = joined;
+        }
         for (size_t p = 0; p < parts->port_edges.size(); ++p) {
           for (OutEdge& e : parts->port_edges[p]) {
             const GraphEdge& edge = *impl_->edges_[e.edge];

@@ -108,6 +108,9 @@ EngineImpl::~EngineImpl() {
   }
   for (std::thread& thread : failures) thread.join();
   backend_->stop();
+  // Before the wires on the device go.
+  for (auto& node : nodes_)
+    if (node->remote_ != nullptr) node->remote_->leave();
   for (auto& node : nodes_)
     for (auto& parts : node->parts_) backend_->detach_team(parts->owner);
 }
@@ -316,6 +319,7 @@ uint64_t staged_on(const std::vector<GraphEdge*>& edges) {
 // The senders acknowledge that they will send no more.
 void close(EngineImpl& impl, GraphEdge& edge) {
   edge.closed_ = true;
+  if (edge.remote_ != nullptr) return edge.remote_->close();
   if (edge.kind_ == RingKind::Mpmc)
     for (Ring& ring : edge.rings_) MpmcRing{ring}.close();
   for (auto& parts : edge.from_->parts_)
@@ -547,31 +551,41 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   return {};
 }
 
+namespace {
+
+// Finished ones are read first: where the sums agree, there was a moment without a message.
+uint64_t sum_of(const EngineImpl& impl, uint64_t BlockCounters::*counter) noexcept {
+  uint64_t sum = 0;
+  for (auto& node : impl.nodes_) {
+    for (auto& parts : node->parts_) {
+      sum += load_acquire(&(parts->counters->*counter));
+      if (parts->device_counters != nullptr)
+        sum += load_acquire(&(parts->device_counters->*counter));
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
 uint64_t Engine::under_way() const noexcept {
-  uint64_t finished = impl_->host_finished_.load();
-  for (auto& node : impl_->nodes_)
-    for (auto& parts : node->parts_) finished += load_acquire(&parts->counters->finished);
-  uint64_t created = impl_->host_created_.load();
-  for (auto& node : impl_->nodes_)
-    for (auto& parts : node->parts_) created += load_acquire(&parts->counters->created);
+  const uint64_t finished =
+      impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
+  const uint64_t created = impl_->host_created_.load() + sum_of(*impl_, &BlockCounters::created);
   return created - std::min(created, finished);
 }
 
 bool Engine::quiescent() const {
   std::lock_guard lock(impl_->mutex_);
-  uint64_t finished = impl_->host_finished_.load();
-  for (auto& node : impl_->nodes_)
-    for (auto& parts : node->parts_) finished += load_acquire(&parts->counters->finished);
-  uint64_t created = impl_->host_created_.load();
+  const uint64_t finished =
+      impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
+  const uint64_t host_created = impl_->host_created_.load();
   for (auto& node : impl_->nodes_) {
-    for (auto& parts : node->parts_) {
-      if (node->module_ != nullptr && node->module_->has_poll && node->active() &&
-          load_relaxed(&parts->counters->polls_left) != 0)
-        return false;
-      created += load_acquire(&parts->counters->created);
-    }
+    if (node->module_ == nullptr || !node->module_->has_poll || !node->active()) continue;
+    for (auto& parts : node->parts_)
+      if (load_relaxed(&parts->counters->polls_left) != 0) return false;
   }
-  return finished == created;
+  return finished == host_created + sum_of(*impl_, &BlockCounters::created);
 }
 
 bool Engine::wait_quiescent(std::optional<nanoseconds> limit,
@@ -625,8 +639,38 @@ uint64_t Engine::bury_backlog(Node& kernel, Reason reason) {
   return impl_->bury_backlog(static_cast<GraphNode&>(kernel), reason);
 }
 
+// What waits on wires of the device: its blocks hand it over. Returns how many there were.
+uint64_t EngineImpl::bury_on_device(GraphNode& node, Reason reason) {
+  std::vector<GraphEdge*> in;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& edge : edges_)
+      if (edge->to_ == &node && edge->remote_ != nullptr) in.push_back(edge.get());
+  }
+  if (in.empty()) return 0;
+  auto failed = [&] {
+    uint64_t n = 0;
+    for (const GraphEdge* edge : in) n += edge->counts().failed;
+    return n;
+  };
+  auto refuse = [&](Reason why) {
+    for (uint32_t i = 0; i < node.parts_.size(); ++i)
+      run_on(node.parts_[i]->owner, [&](Block&) { node.remote_->refuse(i, why); });
+  };
+  const uint64_t before = failed();
+  refuse(reason);
+  while (node.counts().in_hand > 0 || std::any_of(in.begin(), in.end(), [](const GraphEdge* edge) {
+           return edge->counts().depth > 0;
+         })) {
+    for (auto& parts : node.parts_) ring(parts->owner);
+    std::this_thread::sleep_for(kPoll);
+  }
+  refuse(Reason::None);
+  return failed() - before;
+}
+
 uint64_t EngineImpl::bury_backlog(GraphNode& node, Reason reason) {
-  uint64_t buried = 0;
+  uint64_t buried = bury_on_device(node, reason);
   for (auto& parts : node.parts_) {
     bool complete = false;
     while (!complete) {

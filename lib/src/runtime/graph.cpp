@@ -43,11 +43,20 @@ void GraphNode::set_error(std::string error) {
   error_ = std::move(error);
 }
 
+std::vector<const BlockCounters*> GraphNode::all_counters() const {
+  std::vector<const BlockCounters*> all;
+  for (const auto& parts : parts_) {
+    all.push_back(parts->counters);
+    if (parts->device_counters != nullptr) all.push_back(parts->device_counters);
+  }
+  return all;
+}
+
 std::vector<LatencyBucket> GraphNode::latency_buckets() const {
   std::vector<LatencyBucket> buckets;
   for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
     uint64_t count = 0;
-    for (const auto& parts : parts_) count += load_relaxed(&parts->counters->latency.buckets[i]);
+    for (const BlockCounters* c : all_counters()) count += load_relaxed(&c->latency.buckets[i]);
     if (count > 0) buckets.push_back({LatencyHistogram::upper_bound(i), count});
   }
   return buckets;
@@ -68,11 +77,11 @@ KernelCounts GraphNode::counts() const {
   KernelCounts counts;
   LatencyHistogram sum{};
   uint64_t finished = 0;
-  for (const auto& parts : parts_) {  // finished ones first: in_hand is never counted too small
-    finished += load_acquire(&parts->counters->handled) + load_acquire(&parts->counters->failed);
-  }
-  for (const auto& parts : parts_) {
-    const BlockCounters& c = *parts->counters;
+  const std::vector<const BlockCounters*> all = all_counters();
+  for (const BlockCounters* c : all)  // finished ones first: in_hand is never counted too small
+    finished += load_acquire(&c->handled) + load_acquire(&c->failed);
+  for (const BlockCounters* each : all) {
+    const BlockCounters& c = *each;
     counts.handled += load_relaxed(&c.handled);
     counts.failed += load_relaxed(&c.failed);
     counts.emitted += load_relaxed(&c.created);
@@ -149,6 +158,10 @@ EdgeCounts GraphEdge::counts() const {
     uint64_t head = load_acquire(&ring.control->head);
     uint64_t tail = load_acquire(&ring.control->tail) & ~MpmcRing::kClosed;
     counts.depth += tail > head ? tail - head : 0;
+  }
+  if (remote_ != nullptr) {
+    const uint64_t over = counts.delivered + counts.dropped + counts.failed;
+    counts.depth = counts.offered > over ? counts.offered - over : 0;
   }
   return counts;
 }
@@ -257,6 +270,8 @@ Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) 
   auto kernel = backends::cuda::ResidentKernel::create(std::move(*device), std::move(resident));
   if (!kernel) return tl::unexpected(kernel.error());
   node.remote_ = std::move(*kernel);
+  for (uint32_t i = 0; i < node.parts_.size(); ++i)
+    node.parts_[i]->device_counters = node.remote_->counters(i);
   return {};
 }
 
@@ -465,6 +480,9 @@ void EngineImpl::rebuild(BlockParts& parts) {
       dead_max += copies;
     }
   }
+  wakes += parts.remote_receivers;
+  undo += 2 * size_t{parts.remote_copies};
+  dead_max += parts.remote_copies;
   for (const InRing& in : parts.in) wakes += in.sender_count;
   for (const InRing& in : parts.steal) wakes += in.sender_count;
   if (b.credits != nullptr) wakes += b.credits->waiter_count;
@@ -490,6 +508,13 @@ void EngineImpl::rebuild(BlockParts& parts) {
   b.woken = parts.woken.data();
   b.dead_max = std::min(dead_max, kDeadLetterRing);
   b.blocked_on = nullptr;
+  if (auto* node = static_cast<GraphNode*>(parts.owner.stepper);
+      node != nullptr && node->remote_ != nullptr) {
+    uint64_t ports = 0;
+    for (size_t p = 0; p < parts.port_edges.size() && p < 64; ++p)
+      if (!parts.port_edges[p].empty()) ports |= uint64_t{1} << p;
+    node->remote_->set_host_ports(b.index, ports);
+  }
   b.pending = b.in_count > 0 ? ~(kScheduled | kRoom) : 0;
 }
 

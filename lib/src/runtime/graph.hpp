@@ -44,11 +44,17 @@ struct BlockParts {
   std::vector<Block*> siblings;
   std::vector<uint16_t> accept_types;
   std::vector<uint32_t> accept_sizes;
+  // Of wires on a device: closed edges for what comes after their end, and how many blocks and
+  // dead letters they may make a step wake and write.
+  std::deque<OutEdge> refusing;
+  uint32_t remote_receivers = 0;
+  uint32_t remote_copies = 0;
   std::vector<std::byte> params;
   std::vector<std::byte> scratch;
   std::vector<std::byte> reply;
   std::vector<unsigned char> records;
   BlockCounters* counters = nullptr;
+  const BlockCounters* device_counters = nullptr;  // what only the device has seen; null: nothing
   std::vector<std::pair<void*, size_t>> memory;        // from the arena; counters are read for ever
   std::vector<std::pair<void*, size_t>> state_memory;  // given back when the kernel has ended
   std::vector<std::byte*> guards;  // debug: what lies behind State, shared memory and scratch
@@ -83,6 +89,7 @@ class GraphNode final : public Node, public backends::Stepper {
   }
   void set_error(std::string error);
   std::vector<LatencyBucket> latency_buckets() const;
+  std::vector<const BlockCounters*> all_counters() const;
   StepResult step(Block& block, uint32_t budget) override;
 
   std::string name_;
@@ -129,6 +136,7 @@ class GraphEdge final : public Edge {
   std::deque<std::vector<Block*>>
       block_lists_;  // what Link::receivers and InRing::senders point at
   std::unique_ptr<KeySpec[]> keys_;
+  std::unique_ptr<backends::RemoteEdge> remote_;  // it lies on a device, and has no rings here
   std::vector<std::pair<void*, size_t>> memory_;
   uint64_t capacity_ = 0;  // messages that may wait; the rings may have slots to spare
   std::atomic<bool> closed_{false};
@@ -157,8 +165,10 @@ class EngineImpl {
   // The kernel's device is lost: what waits for it becomes dead letters.
   void kernel_failed(GraphNode& node, const Error& error);
   uint64_t bury_backlog(GraphNode& node, Reason reason);
+  uint64_t bury_on_device(GraphNode& node, Reason reason);
   Result<void> attach_dead_letters(GraphNode& node);
   Result<GraphEdge*> connect(const EdgeSpec& spec);
+  void attach_on_device(GraphEdge& edge, uint32_t copies);
 
   // The sending end for host threads, made on first use.
   Result<std::shared_ptr<HostSender>> sender_to(GraphNode& node);

@@ -11,6 +11,7 @@ inline constexpr uint32_t kDesireRun = 1;   // active: on_start
 inline constexpr uint32_t kDesirePoll = 2;  // on_poll may be called
 inline constexpr uint32_t kDesireStop = 4;  // on_stop, once nothing waits
 inline constexpr uint32_t kDesireExit = 8;  // leave the device
+inline constexpr uint32_t kDesireBury = 16; // refuse what waits on the wires of the device
 
 enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 
@@ -20,7 +21,8 @@ struct ControlBlock {
   uint64_t records_taken;                     // how many records the host has taken
   int64_t clock_offset_us;                    // wall clock minus the device's
   uint32_t desired;
-  uint32_t clock_set;  // 1: clock_offset_us is valid
+  uint32_t clock_set;       // 1: clock_offset_us is valid
+  uint32_t k2k_generation;  // moves on with every change of the K2kTable
 
   // Writer: the block.
   alignas(RK_CACHE_LINE) uint64_t clock_us;  // the device's clock when it came alive
@@ -28,6 +30,8 @@ struct ControlBlock {
   uint32_t state;                            // ResidentState
   uint32_t keys;                             // State per key: how many there are
   uint32_t heeded;                           // the desires that it acts on
+  uint32_t k2k_heeded;                       // the generation that it acts on
+  uint32_t id_leases;                        // ranges of message ids that it has taken
 };
 static_assert(sizeof(ControlBlock) == 2 * RK_CACHE_LINE);
 

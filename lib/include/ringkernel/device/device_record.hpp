@@ -17,22 +17,29 @@ enum class RecordKind : uint8_t {
   Started,  // on_start has run
   Polled,   // on_poll has run; `count` 0: it has no more
   Stopped,  // on_stop has run, for every key
+  // About a message that came from a kernel on the device, which the host has not seen
+  Received,   // payload: its header and payload; the records that follow are about it
+  Refused,    // it is not handled, because the host has said so
+  Concluded,  // it is finished; `count` credits of its cycle come back
+  Skip        // not sent
 };
 
 // Flags of a record
 inline constexpr uint8_t kRecordForwards = 1;  // Emit: hands on the duty to answer
 inline constexpr uint8_t kRecordHook = 2;      // made by on_start, on_poll or on_stop
+inline constexpr uint8_t kRecordK2k = 4;       // about the message of the last Received
+inline constexpr uint8_t kRecordSettles = 8;   // Emit: a copy that stays on the device has the duty
 
 struct DeviceRecord {
   uint64_t turn;
   uint64_t deadline;  // Emit: microseconds since 1970; 0: that of the message in hand
   uint32_t position;  // in the ring from the host, low 32 bits: of the message in hand
-  uint32_t count;
+  uint32_t count;     // Received: the wire it came over
   RecordKind kind;
   uint8_t port;
   uint8_t priority;  // Emit; kPriorityOfMessage: that of the message in hand
   uint8_t flags;
-  uint16_t reason;
+  uint16_t reason;  // Emit: a bit for each wire of the port whose receiver has terminated
   uint16_t reserved;
 };
 static_assert(sizeof(DeviceRecord) == 32);
@@ -57,8 +64,9 @@ RK_HD constexpr uint32_t record_stride(uint32_t payload_size) {
 inline constexpr uint32_t kDetailBytes = 104;
 
 // Room that is made sure of before a handler is called: for what it may emit, a reply and the end
-// of the call, or for its failure; and for two records of logs (what is more of them is cut).
+// of the call, or for its failure; for two records of logs (what is more of them is cut); and for
+// the message itself and its end, where it came from another kernel on the device.
 inline constexpr uint32_t kLogRecords = 2;
-RK_HD constexpr uint32_t records_per_call(uint32_t emits) { return emits + 2 + kLogRecords; }
+RK_HD constexpr uint32_t records_per_call(uint32_t emits) { return emits + 4 + kLogRecords; }
 
 }  // namespace ringkernel

@@ -2,13 +2,15 @@
 // what has come, and sends back, in one stream of records, what the handler asked for and which
 // messages are finished. The host's pump does everything else that a step does: routing, policies,
 // requests, dead letters, counters. So only plain loads and stores cross the bus, one writer a
-// line.
+// line. What one kernel of the device sends another goes past the host, see k2k.hpp.
 //
 // Started per batch instead (event-driven), the same code leaves when nothing waits.
 #pragma once
 
 #include "ringkernel/device/context.hpp"
 #include "ringkernel/device/control_block.hpp"
+#include "ringkernel/device/k2k_receiver.hpp"
+#include "ringkernel/device/k2k_sender.hpp"
 
 namespace ringkernel {
 
@@ -25,6 +27,7 @@ struct ResidentFrame {
   uint32_t window = 0;              // most messages of a batch
   uint32_t resident = 1;            // 0: leave when nothing waits
   uint64_t lease_ns = 0;            // how long the host may show no life
+  K2kFrame k2k;                     // wires to and from other kernels of the device
   uint32_t idle_ns = 0;             // longest pause between two looks
 
   // Kept from launch to launch
@@ -32,6 +35,10 @@ struct ResidentFrame {
   uint64_t out_tail = 0;
   uint32_t stop_cursor = 0;  // the key that on_stop goes on with
   uint32_t answer = 0;       // of the leader, to the other blocks of a grid
+  // The batch in hand
+  uint32_t base = 0;      // position of its first message, low 32 bits
+  uint32_t from_k2k = 0;  // 1: it came from a kernel on the device
+  uint32_t refuses = 0;   // 1: its messages are not handled
 };
 
 // What a block's threads share, at the start of its shared memory; behind it two words per thread,
@@ -41,6 +48,7 @@ struct alignas(16) ResidentShared {
   uint32_t answer;     // of the leader, to the other threads
   uint32_t more;
   uint32_t total;  // records to send
+  uint32_t told;   // messages from the device's kernels that the host hears of
   TeamJob job;
 };
 RK_HD constexpr uint32_t resident_shared_bytes(uint32_t threads) {
@@ -64,6 +72,9 @@ class Resident {
   || requires(Ctx& c) { H::on_poll(c); };
   static constexpr uint32_t kArea = records_per_call(Ctx::Ports::kTotalMax);
   static constexpr uint32_t kPolls = 32;  // calls of on_poll between two looks at the ring
+  // Batches from kernels on the device between two looks across the bus.
+  static constexpr uint32_t kInARow = 8;
+  static constexpr uint32_t kLeave = 0xFFFFFFFFU;
 #if RK_ON_DEVICE
   static constexpr uint32_t kLanes = 32;
 #else
@@ -108,24 +119,49 @@ class Resident {
     }
     side_.thread.sync();
     uint32_t pause = 32;
+    uint32_t waiting = 0;  // messages from the device's kernels
     RK_ROLLED for (uint32_t looks = 0;; ++looks) {
-      const uint32_t n = look();
+      const uint32_t n = waiting > 0 ? take_k2k(waiting) : look();
       // The host's words are on the other side of the bus, so they are looked at now and then.
       if (leader()) {
         b_.now_us = wall_us();
-        if (looks % (n == 0 ? 8 : 64) == 0) read_control();
+        b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
+        if (looks % (n == 0 ? 8 : 64) == 0 || (kHasStart && !b_.started)) read_control();
       }
       bool worked = n > 0;
-      if (n > 0) handle(n);
+      if (n > 0) {
+        if constexpr (kHasStart) start_first();
+        handle(n);
+      }
       if (n == 0 || kHasPoll) worked = hooks(n == 0) || worked;
-      if (agree(leader() && leaves(worked))) return;
       if (worked) {
         pause = 32;
       } else {
         if (first()) side_.thread.pause(pause);
         if (pause < f_.idle_ns) pause *= 2;
       }
+      waiting = agree(leader() ? next_batch(worked) : 0);
+      if (waiting == kLeave) return;
     }
+  }
+
+  // How many messages wait from kernels on the device; 0: look what the host has; or kLeave.
+  RK_HD uint32_t next_batch(bool worked) {
+    if (leaves(worked)) return kLeave;
+    if (f_.k2k.in_count == 0) return 0;
+    if (!worked) tell_latency();
+    K2kReceiver receiver(f_.k2k);
+    f_.refuses = (desired_ & kDesireBury) != 0 ? 1 : 0;
+    uint32_t n = 0;
+    if (b_.visiting) {
+      if (f_.from_k2k != 0) n = receiver.rest(f_.window);
+    } else if (f_.refuses != 0 ||
+               ((desired_ & kDesireRun) != 0 && (!kHasStart || b_.started) && batches_ < kInARow)) {
+      n = receiver.look(f_.window);
+    }
+    if (n > 0) n = room_for(n);
+    batches_ = n > 0 ? batches_ + 1 : 0;
+    return n;
   }
 
   // What the leader says, to all threads.
@@ -173,12 +209,24 @@ class Resident {
     const uint32_t desired = load_relaxed<Scope::System>(&f_.control->desired);
     if (desired != desired_) store_release<Scope::System>(&f_.control->heeded, desired);
     desired_ = desired;
+    if (f_.k2k.table != nullptr) read_k2k_table();
     const uint64_t beat = load_relaxed<Scope::System>(&f_.control->heartbeat);
     const uint64_t now = side_.thread.now_ns();
     if (beat != heartbeat_) seen_ns_ = now;
     heartbeat_ = beat;
     expired_ = now - seen_ns_ > f_.lease_ns;
   }
+
+  RK_HD void read_k2k_table() {
+    const uint32_t generation = load_acquire<Scope::System>(&f_.control->k2k_generation);
+    if (generation == f_.k2k.generation) return;
+    f_.k2k.generation = generation;
+    f_.k2k.in_count = load_relaxed<Scope::System>(&f_.k2k.table->ins);
+    f_.k2k.pending = ~uint64_t{0};
+    sender().read_table();
+    store_release<Scope::System>(&f_.control->k2k_heeded, generation);
+  }
+  RK_HD K2kSender sender() const { return K2kSender(f_.k2k, *f_.control); }
 
   RK_HD uint64_t wall_us() const {
     return static_cast<uint64_t>(static_cast<int64_t>(side_.thread.now_ns() / 1000) + offset_us_);
@@ -223,7 +271,11 @@ class Resident {
         if (n == width) {
           RK_ROLLED while (n < f_.window && is_ready(n)) { ++n; }
         }
-        s_.total = n == 0 ? 0 : min_of(n, room(n * kArea) / kArea);
+        if (leader()) {
+          f_.base = static_cast<uint32_t>(f_.in_head);
+          f_.from_k2k = f_.refuses = 0;
+        }
+        s_.total = n == 0 ? 0 : room_for(n);
       }
     }
     const uint32_t n = agree(first() ? s_.total : 0);
@@ -267,6 +319,36 @@ class Resident {
     return free;
   }
 
+  // For how many messages there is room for all that they may ask for.
+  RK_HD uint32_t room_for(uint32_t n) {
+    n = min_of(n, room(n * kArea) / kArea);
+    if (f_.k2k.table == nullptr || n == 0) return n;
+    return sender().room(kHasStart && !b_.started ? 1 : 0, n, b_);
+  }
+
+  // Stages n messages of the ring that next_batch() has found.
+  RK_HD uint32_t take_k2k(uint32_t n) {
+    if (leads_) {
+      if (first()) {
+        f_.base = 0;
+        f_.from_k2k = 1;
+      }
+      const SpscReceiver& from = K2kReceiver(f_.k2k).ring();
+      const uint32_t units = from.ring.stride / 16;
+      struct alignas(16) Unit {
+        uint64_t low, high;
+      };
+      RK_ROLLED for (uint32_t i = side_.thread.rank(); i < n * units; i += side_.thread.size()) {
+        const uint32_t message = i / units;
+        reinterpret_cast<Unit*>(f_.stage +
+                                static_cast<uint64_t>(message) * f_.in.stride)[i % units] =
+            reinterpret_cast<const Unit*>(from.ring.slot(from.head + message))[i % units];
+      }
+    }
+    side_.sync();
+    return n;
+  }
+
   RK_HD const MessageHeader& staged(uint32_t i) const {
     return *reinterpret_cast<const MessageHeader*>(f_.stage +
                                                    static_cast<uint64_t>(i) * f_.in.stride);
@@ -277,13 +359,21 @@ class Resident {
   // Handles a batch and sends what became of it.
   RK_HD void handle(uint32_t n) {
     uint32_t done = 0;
-    if constexpr (kGranularity == Granularity::Thread) {
+    calls_ = 0;
+    if (first()) s_.told = 0;
+    side_.thread.sync();
+    if (f_.refuses != 0) {
+      done = n;
+      refuse(n);
+    } else if constexpr (kGranularity == Granularity::Thread) {
       done = handle_on_threads(n);
     } else if constexpr (kCollective) {
+      n = batch_of_calls(n);
       side_.outbox.used = 0;
       RK_ROLLED while (done < n && handle_one(done))++ done;
     } else {
       if (first()) {
+        n = batch_of_calls(n);
         side_.outbox.used = 0;
         RK_ROLLED while (done < n && handle_one(done))++ done;
         if (side_.job != nullptr) side_.dismiss();
@@ -300,11 +390,119 @@ class Resident {
       side_.sync();
     }
     if (leads_) {
-      if constexpr (kGranularity != Granularity::Thread) identity_order();
-      if (leader()) f_.in_head += done;
+      if (kGranularity != Granularity::Thread || f_.refuses != 0) identity_order();
+      if (leader() && f_.from_k2k == 0) f_.in_head += done;
       send(done);
     }
     side_.sync();
+  }
+
+  // A message that visits every key is a batch of its own: its calls need all the room.
+  RK_HD uint32_t batch_of_calls(uint32_t n) const {
+    if constexpr (kKeyed) {
+      if (some_type_has_no_key())
+        RK_ROLLED for (uint32_t i = 0; i < n; ++i) if (visits_keys(i)) return max_of(i, 1U);
+    }
+    return n;
+  }
+  RK_HD bool visits_keys(uint32_t i) const {
+    return b_.accept_keys[accept_index(staged(i))].size == 0;
+  }
+
+  // --- messages from kernels on the device
+
+  // Room for telling the host of the message, before its calls.
+  RK_HD void begin_message() {
+    if (f_.from_k2k == 0 || (kCollective && !leader())) return;
+    side_.outbox.flags = kRecordK2k;
+    side_.outbox.append(RecordKind::Received);
+  }
+
+  // After its calls, whose records stand behind `begin`: the host hears of the message where
+  // something of it is for the host.
+  RK_HD void end_message(const MessageHeader& h, uint32_t index, uint32_t begin, bool always) {
+    if (f_.from_k2k == 0 || (kCollective && !leader())) return;
+    DeviceOutbox& out = side_.outbox;
+    bool told = always || h.correlation_id != 0;
+    RK_ROLLED for (uint32_t i = begin + 1; i < out.used && !told; ++i) {
+      const DeviceRecord& record = *out.slot(i);
+      told = record.kind != RecordKind::Emit || !sender().is_inner(record.port);
+    }
+    if (!told) {
+      out.slot(begin)->kind = RecordKind::Skip;
+      return;
+    }
+    fetch_add(&s_.told, 1U);
+    tell(h, index, begin);
+    out.flags = kRecordK2k;
+    out.append(RecordKind::Concluded)->count = K2kReceiver(f_.k2k).in().in_cycle;
+  }
+  RK_HD void tell(const MessageHeader& h, uint32_t index, uint32_t at) {
+    DeviceRecord* record = side_.outbox.slot(at);
+    record->count = K2kReceiver(f_.k2k).in().edge;
+    const uint32_t words =
+        (static_cast<uint32_t>(sizeof(MessageHeader)) + b_.accept_sizes[index] + 7) / 8;
+    uint64_t* to = static_cast<uint64_t*>(payload_of(record));
+    const uint64_t* from = reinterpret_cast<const uint64_t*>(&h);
+    RK_ROLLED for (uint32_t i = 0; i < words; ++i) to[i] = from[i];
+  }
+
+  // Hands the messages to the host, which makes dead letters of them.
+  RK_HD void refuse(uint32_t n) {
+    if (leader()) {
+      b_.visiting = false;
+      side_.outbox.used = 0;
+      side_.outbox.flags = kRecordK2k;
+      RK_ROLLED for (uint32_t i = 0; i < n; ++i) {
+        side_.outbox.append(RecordKind::Received);
+        tell(staged(i), accept_index(staged(i)), side_.outbox.used - 1);
+        side_.outbox.append(RecordKind::Refused)->count = K2kReceiver(f_.k2k).in().in_cycle;
+      }
+      s_.total = side_.outbox.used;
+    }
+    side_.sync();
+  }
+
+  // The batch is sent: its slots are free, and it is counted.
+  RK_HD void finish_k2k(uint32_t done) {
+    K2kReceiver receiver(f_.k2k);
+    receiver.release(done);
+    if (f_.refuses != 0) return;
+    const uint32_t own = done - s_.told;
+    K2kFrame& k2k = f_.k2k;
+    RK_ROLLED for (uint32_t i = 0, run = 1; i < done; i += run) {
+      const uint64_t stamp = staged(i).hlc;
+      run = 1;
+      RK_ROLLED while (i + run < done && staged(i + run).hlc == stamp)++ run;
+      record_latency(stamp, run);
+    }
+    receiver.count_delivered(done);
+    k2k.handled += own;
+    ++k2k.invocations;
+    if (receiver.in().in_cycle != 0 && own > 0) {
+      k2k.credits_back += own;
+      store_relaxed<Scope::System>(k2k.credits, k2k.credits_back);
+    }
+    store_relaxed<Scope::System>(&k2k.counters->invocations, k2k.invocations);
+    store_relaxed<Scope::System>(&k2k.counters->handled, k2k.handled);
+    store_release<Scope::System>(&k2k.counters->finished, k2k.handled);
+    if (k2k.invocations % 4096 == 0) tell_latency();
+  }
+  RK_HD void record_latency(uint64_t stamp, uint64_t n) {
+    const uint64_t sent = hlc_microseconds(stamp);
+    f_.k2k.latency->record(b_.now_us > sent ? b_.now_us - sent : 0, n);
+  }
+  RK_HD void tell_latency() {
+    const LatencyHistogram& own = *f_.k2k.latency;
+    LatencyHistogram& told = f_.k2k.counters->latency;
+    if (own.count == latency_told_) return;
+    latency_told_ = own.count;
+    RK_ROLLED for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
+        store_relaxed<Scope::System>(&told.buckets[i], own.buckets[i]);
+    store_relaxed<Scope::System>(&told.total_us, own.total_us);
+    store_relaxed<Scope::System>(&told.min_us, own.min_us);
+    store_relaxed<Scope::System>(&told.max_us, own.max_us);
+    store_relaxed<Scope::System>(&told.count, own.count);
   }
 
   RK_HD uint32_t accept_index(const MessageHeader& header) const {
@@ -318,7 +516,8 @@ class Resident {
     ctx.device_ = &side_;
     side_.outbox.position = position;
     side_.outbox.logs = kLogRecords;
-    side_.outbox.flags = header == nullptr ? kRecordHook : 0;
+    side_.outbox.flags = header == nullptr ? kRecordHook : f_.from_k2k != 0 ? kRecordK2k : 0;
+    ++calls_;
     return ctx;
   }
 
@@ -351,10 +550,16 @@ class Resident {
   RK_HD bool handle_one(uint32_t i) {
     const MessageHeader& h = staged(i);
     const uint32_t index = accept_index(h);
-    const uint32_t position = static_cast<uint32_t>(f_.in_head + i);
+    const uint32_t position = f_.base + i;
+    const uint32_t begin = side_.outbox.used;
+    begin_message();
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
-      if (spec.size == 0) return visit_keys(h, index, position);
+      if (spec.size == 0) {
+        const bool over = visit_keys(h, index, position);
+        end_visit(h, index, begin, over);
+        return over;
+      }
       Ctx ctx = make_context(&h, position);
       const uint32_t from = side_.outbox.used;
       ctx.key_entry_ = find_key(spec, h);
@@ -369,8 +574,16 @@ class Resident {
       call(ctx, index, *static_cast<State*>(b_.state), payload_of(&h));
       end_call(ctx, from);
     }
+    end_message(h, index, begin, false);
     if constexpr (kCollective) side_.sync();
     return true;
+  }
+
+  // The host hears of a message that visits the keys in any case; of one that pauses again when it
+  // goes on.
+  RK_HD void end_visit(const MessageHeader& h, uint32_t index, uint32_t begin, bool over) {
+    if (over) return end_message(h, index, begin, true);
+    if (f_.from_k2k != 0 && (!kCollective || leader())) tell(h, index, begin);
   }
 
   RK_HD uint32_t find_key(const KeySpec& spec, const MessageHeader& h) {
@@ -428,7 +641,8 @@ class Resident {
   RK_HD bool room_for_call(uint32_t more) {
     if (!leader()) return false;
     const uint32_t records = side_.outbox.used + kArea + more;
-    return records <= f_.window * kArea + 1 && records <= room(records);
+    return records <= f_.window * kArea + 1 && records <= room(records) &&
+           (f_.k2k.table == nullptr || sender().room(calls_, 1, b_) > 0);
   }
 
   // Each thread its own message. Equal keys take turns in the order of the messages, and what the
@@ -508,8 +722,7 @@ class Resident {
     if constexpr (kKeyed) {
       if (b_.visiting) return 0;
       if (!some_type_has_no_key()) return n;
-      RK_ROLLED for (uint32_t i = 0; i < n;
-                     ++i) if (b_.accept_keys[accept_index(staged(i))].size == 0) return i;
+      RK_ROLLED for (uint32_t i = 0; i < n; ++i) if (visits_keys(i)) return i;
     }
     return n;
   }
@@ -521,7 +734,9 @@ class Resident {
 
   RK_HD void handle_alone(uint32_t i, uint32_t index, [[maybe_unused]] uint32_t entry) {
     const MessageHeader& h = staged(i);
-    Ctx ctx = make_context(&h, static_cast<uint32_t>(f_.in_head + i));
+    begin_message();
+    Ctx ctx = make_context(&h, f_.base + i);
+    const uint32_t from = side_.outbox.used;
     if constexpr (kKeyed) {
       ctx.key_entry_ = entry;
       if (entry == KeyTable::kNone)
@@ -531,7 +746,8 @@ class Resident {
     } else {
       call(ctx, index, *static_cast<State*>(b_.state), payload_of(&h));
     }
-    end_call(ctx, 0);
+    end_call(ctx, from);
+    end_message(h, index, 0, false);
   }
 
   // The records of all threads, in the order of their messages: a prefix sum over their numbers.
@@ -566,7 +782,8 @@ class Resident {
   // Sends the records of a batch, and that `done` messages are finished.
   RK_HD void send(uint32_t done) {
     const uint32_t last = f_.window * kArea;  // the slot kept for Done
-    if (first() && done > 0) {
+    if (f_.from_k2k != 0 || f_.k2k.out_count > 0) send_k2k();
+    if (first() && done > 0 && f_.from_k2k == 0) {
       DeviceOutbox end = side_.outbox;
       end.slots = f_.outbox;
       end.used = last;
@@ -602,7 +819,37 @@ class Resident {
     if (first()) {
       f_.out_tail += n;
       store_relaxed<Scope::System>(&f_.control->handled, f_.in_head);
+      if (f_.from_k2k != 0 && done > 0) finish_k2k(done);
     }
+  }
+
+  // What stays on the device goes to its rings, and out of what is sent to the host.
+  RK_HD void send_k2k() {
+    K2kSender to = sender();
+    if (first()) to.begin();
+    RK_ROLLED for (;;) {
+      if (first())
+        s_.more = to.fill(
+            order(), s_.total, b_,
+            [&](uint32_t slot) {
+              return reinterpret_cast<DeviceRecord*>(f_.outbox +
+                                                     static_cast<uint64_t>(slot) * f_.out.stride);
+            },
+            [&](const DeviceRecord& record) -> const MessageHeader* {
+              return (record.flags & kRecordHook) != 0 ? nullptr
+                                                       : &staged(record.position - f_.base);
+            });
+      side_.thread.sync();
+      const uint32_t n = s_.more;
+      to.write(n, b_, side_.thread);
+      side_.thread.sync();
+      if (n < kK2kCopies) break;
+    }
+    if (first()) {
+      s_.total = to.kept();
+      to.publish();
+    }
+    side_.thread.sync();
   }
 
   // --- on_start, on_poll, on_stop
@@ -611,7 +858,9 @@ class Resident {
 
   // The leader alone says which: it is the one that changes what the answer depends on.
   RK_HD Hook next_hook(bool idle) {
-    if (!leader() || room(kArea + 1) <= kArea) return Hook::None;
+    if (!leader() || room(kArea + 1) <= kArea ||
+        (f_.k2k.table != nullptr && sender().room(0, 1, b_) == 0))
+      return Hook::None;
     if (!b_.started) return (desired_ & kDesireRun) != 0 ? Hook::Start : Hook::None;
     if (b_.polling && (desired_ & kDesirePoll) != 0) return Hook::Poll;
     return idle && (desired_ & kDesireStop) != 0 && !b_.stopped ? Hook::Stop : Hook::None;
@@ -622,10 +871,25 @@ class Resident {
     if constexpr (!kHasStart && !kHasStop && !kHasPoll) return false;
     const auto hook = static_cast<Hook>(agree(static_cast<uint32_t>(next_hook(idle))));
     if (hook == Hook::None) return false;
-    side_.outbox.used = 0;
+    begin_hooks();
     if (hook == Hook::Start) start();
     if (hook == Hook::Poll) poll();
     if (hook == Hook::Stop) stop();
+    end_hooks();
+    return true;
+  }
+  // on_start has run before the first message is handled.
+  RK_HD void start_first() {
+    if (agree(leader() && !b_.started && (desired_ & kDesireRun) != 0 ? 1 : 0) == 0) return;
+    begin_hooks();
+    start();
+    end_hooks();
+  }
+  RK_HD void begin_hooks() {
+    side_.outbox.used = 0;
+    calls_ = 0;
+  }
+  RK_HD void end_hooks() {
     if (leader()) s_.total = side_.outbox.used;
     side_.sync();
     if (leads_) {
@@ -633,7 +897,6 @@ class Resident {
       send(0);
     }
     side_.sync();
-    return true;
   }
 
   // Calls one of the three, by one thread or by all, and ends it with a record.
@@ -731,6 +994,9 @@ class Resident {
   bool expired_ = false;
   uint32_t desired_ = 0;
   uint32_t keys_told_ = 0;
+  uint32_t calls_ = 0;    // of the handler, since the last records were sent
+  uint32_t batches_ = 0;  // from kernels on the device, in a row
+  uint64_t latency_told_ = 0;
 };
 
 }  // namespace ringkernel

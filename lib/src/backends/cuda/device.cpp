@@ -90,6 +90,7 @@ Device::~Device() {
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
   if (keep_) return;
+  if (uploads_ != nullptr && enter()) api().cuStreamDestroy(uploads_);
   memory_.clear();
   mapped_.clear();
   if (context_ != nullptr) api().cuDevicePrimaryCtxRelease(properties_.handle);
@@ -99,8 +100,21 @@ Result<void> Device::start() {
   if (const CUresult result = api().cuDevicePrimaryCtxRetain(&context_, properties_.handle);
       result != kSuccess)
     return tl::unexpected(driver_.error(result, "making a context on " + name()));
+  if (auto done = enter(); !done) return done;
+  if (const CUresult result = api().cuStreamCreateWithPriority(&uploads_, kStreamNonBlocking, 0);
+      result != kSuccess)
+    return tl::unexpected(driver_.error(result, "making a stream on " + name()));
   thread_ = std::thread([this] { work(); });
   return {};
+}
+
+Result<void> Device::upload(void* to, const void* from, size_t bytes) {
+  if (auto done = enter(); !done) return done;
+  CUresult result =
+      api().cuMemcpyHtoDAsync(reinterpret_cast<CUdeviceptr>(to), from, bytes, uploads_);
+  if (result == kSuccess) result = api().cuStreamSynchronize(uploads_);
+  if (result == kSuccess) return {};
+  return tl::unexpected(driver_.error(result, "copying to " + name()));
 }
 
 Result<void> Device::enter() const {

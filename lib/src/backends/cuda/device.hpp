@@ -54,6 +54,9 @@ class Device {
                      const std::string& limit);
   void dismiss(uint32_t blocks, uint32_t most);
 
+  // Copies to the device's memory, whatever runs there.
+  Result<void> upload(void* to, const void* from, size_t bytes);
+
   void watch(Resident& resident);
   // Returns when the thread does not look at it any more. REQUIRES: not the device's thread.
   void forget(Resident& resident);
@@ -69,6 +72,7 @@ class Device {
   const Driver& driver_;
   const DeviceProperties properties_;
   CUcontext context_ = nullptr;
+  CUstream uploads_ = nullptr;
   DeviceMemory memory_;
   DeviceMemory mapped_;
 

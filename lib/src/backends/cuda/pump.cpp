@@ -19,7 +19,7 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   StepResult result;
   if (!open_ && b.staged && !flush(b)) return {StepStatus::Blocked, 0};
   if (lost_.load(std::memory_order_acquire)) {
-    const bool done = fail_all(b);
+    const bool done = fail_all(b) && fail_received(b);
     flush(b);
     return_credits(b);
     quiet_.store(done, std::memory_order_release);
@@ -37,11 +37,16 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   uint32_t fed = 0;
   if (active && !blocked && !open_) fed = feed(b, budget, blocked);
   if (!open_ && !flush(b)) blocked = true;
+  take_credits_back(b);
   return_credits(b);
+  lease_ids(b);
   if (result.handled > 0) count(&b.counters->invocations, 1);
 
   const bool may_poll = module_.has_poll && alive && (heeded & kDesirePoll) != 0;
-  const bool quiet = tail_ == next_ && !open_ && !hook_wanted_ && !may_poll;
+  const bool quiet = tail_ == next_ && !open_ && !hook_wanted_ && !may_poll &&
+                     no_k2k_work(active, !alive || heeded == said_);
+  // After it was seen that nothing is left: what the last messages have emitted is counted by then.
+  wake_receivers(b);
   if (!b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
     store_release(&b.counters->polls_left, uint64_t{0});
   quiet_.store(quiet, std::memory_order_release);
@@ -61,11 +66,13 @@ void Pump::say_what_is_wanted(Block& b, bool active) {
     if (!b.started) b.polling = module_.has_poll;
     b.started = true;
   }
-  const bool stop = b.stopping && !b.stopped && tail_ == next_ && b.pending == 0;
+  const bool stop = b.stopping && !b.stopped && tail_ == next_ && b.pending == 0 &&
+                    no_k2k_work(true, true);
   uint32_t wanted = said_ & kDesireExit;
   if (active) wanted |= kDesireRun;
   if (active && b.polling && !b.stopping) wanted |= kDesirePoll;
   if (stop) wanted |= kDesireStop;
+  if (refuses_) wanted |= kDesireBury;
   hook_wanted_ = (active && module_.has_start && !started_) ||
                  (module_.has_poll && (wanted & kDesirePoll) != 0) || stop;
   if (wanted != said_) store_release(&memory_.control->desired, said_ = wanted);
@@ -109,7 +116,9 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
     return true;
   }
   const MessageHeader* parent = nullptr;
-  if (!hook) {
+  if ((record.flags & kRecordK2k) != 0) {
+    parent = received();
+  } else if (!hook) {
     const uint64_t position =
         next_ + static_cast<uint32_t>(record.position - static_cast<uint32_t>(next_));
     while (next_ < position) conclude(b, next_);
@@ -156,7 +165,18 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
     case RecordKind::Stopped:
       b.stopped = true;
       break;
+    case RecordKind::Received:
+      receive(record);
+      break;
+    case RecordKind::Refused:
+      if (!open(b)) return false;
+      refuse_received(b, record.count);
+      break;
+    case RecordKind::Concluded:
+      conclude_received(b, record.count);
+      break;
     case RecordKind::Done:
+    case RecordKind::Skip:
       break;
   }
   return true;
@@ -183,7 +203,9 @@ void Pump::emit(Block& b, const DeviceRecord& record, const MessageHeader* paren
     emission.reply_to = parent->reply_to;
     forwarded_ = true;
   }
+  if ((record.flags & kRecordSettles) != 0) forwarded_ = true;
   put_copies(b, b.ports[record.port], payload_of(&record), emission, true, refusal_);
+  if (record.reason != 0) refuse_copies(b, record, emission);
 }
 
 void Pump::reply(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
@@ -221,6 +243,8 @@ void Pump::fail_call(Block& b, const MessageHeader* parent, Reason reason, const
     header.hlc = b.hlc;
     append_dead_letter(b, header, nullptr, 0, kNoEdge, reason, detail);
     count(&b.counters->failed_hooks, 1);
+  } else if (parent == received()) {
+    bury_received(b, reason, detail);
   } else {
     bury(b, next_, reason, detail);
   }

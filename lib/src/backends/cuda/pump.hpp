@@ -4,15 +4,19 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "ringkernel/device/control_block.hpp"
 #include "ringkernel/device/device_record.hpp"
 #include "ringkernel/device/inbox.hpp"
+#include "ringkernel/device/k2k.hpp"
 #include "ringkernel/device/module.hpp"
 
 namespace ringkernel::backends::cuda {
+
+class K2kEdge;
 
 class Pump {
  public:
@@ -20,6 +24,10 @@ class Pump {
     ControlBlock* control = nullptr;  // mapped, zeroed
     Ring in;                          // mapped, zeroed: to the device
     Ring out;                         // mapped, zeroed: from it
+    // Of a kernel that may have wires on the device; mapped, zeroed
+    K2kTable* table = nullptr;
+    BlockCounters* counters = nullptr;
+    int64_t* credits = nullptr;
   };
   Pump(const HandlerModule& module, const Memory& memory);
 
@@ -35,12 +43,36 @@ class Pump {
   uint64_t handed_over() const { return handed_over_.load(std::memory_order_relaxed); }
   uint64_t records() const { return records_.load(std::memory_order_relaxed); }
 
+  // Wires on the device. REQUIRES: the block is owned.
+  void add_out(uint32_t port, uint32_t of_port, OutEdge* refusing,
+               const std::vector<Block*>& receivers, const SendCounters& sent);
+  void add_in(const K2kEdge& edge, const ReceiveCounters& received, ReceiveCounters* refused);
+  void refuse(Reason reason) {
+    refuses_ = reason != Reason::None;
+    if (refuses_) refusing_for_ = reason;
+  }
+  const Memory& memory() const { return memory_; }
+
  private:
   // What is kept of a message on the device, by its place in the ring.
   struct Flight {
     uint32_t edge = kNoEdge;
     uint32_t credits = 0;
     bool over = false;  // has failed, and been counted
+  };
+
+  // A wire on the device that this block sends on, or receives from.
+  struct Out {
+    uint32_t port, of_port;
+    OutEdge* refusing;
+    std::vector<Block*> receivers;
+    const SendCounters* sent;
+    uint64_t seen;  // of `offered`
+  };
+  struct In {
+    const K2kEdge* edge;
+    const ReceiveCounters* received;
+    ReceiveCounters* refused;
   };
 
   void say_what_is_wanted(Block& b, bool active);
@@ -60,6 +92,20 @@ class Pump {
   uint32_t feed(Block& b, uint32_t budget, bool& blocked);
   uint32_t hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits);
   void refuse(Block& b, InRing& ring, const MessageHeader& header);
+  void refuse_copies(Block& b, const DeviceRecord& record, const Emission& emission);
+  const MessageHeader* received() const {
+    return reinterpret_cast<const MessageHeader*>(received_.data());
+  }
+  void receive(const DeviceRecord& record);
+  void bury_received(Block& b, Reason reason, const char* detail);
+  void conclude_received(Block& b, uint32_t credits);
+  void refuse_received(Block& b, uint32_t credits);
+  void wake_receivers(Block& b);
+  void lease_ids(Block& b);
+  void take_credits_back(Block& b);
+  bool no_k2k_work(bool active, bool heeded) const;
+  uint64_t in_hand_of_k2k() const;
+  bool fail_received(Block& b);
   uint32_t payload_size(const Block& b, const MessageHeader& header) const;
   MessageHeader* message(uint64_t position) const { return memory_.in.slot(position); }
 
@@ -80,6 +126,21 @@ class Pump {
   uint32_t unasked_ = 0;
   Refusal refusal_;
   uint32_t cycle_emitted_ = 0;
+
+  // The message of the last Received: header and payload, and the wire it came over.
+  struct alignas(MessageHeader) Line {
+    unsigned char bytes[sizeof(MessageHeader)];
+  };
+  std::vector<Line> received_;
+  const In* received_over_ = nullptr;
+  bool received_failed_ = false;
+  std::vector<Out> outs_;
+  std::deque<In> ins_;  // received_over_ points into it
+  uint64_t concluded_ = 0;  // messages of which the host has heard, and which are over
+  int64_t credits_seen_ = 0;
+  int64_t credits_owed_ = 0;
+  bool refuses_ = false;
+  Reason refusing_for_ = Reason::None;
 
   bool begun_ = false;
   bool started_ = false;

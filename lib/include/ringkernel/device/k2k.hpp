@@ -1,0 +1,118 @@
+// Wires between kernels of one device: the rings lie in its memory, and what goes over them never
+// crosses the bus. The host lays them out and says which there are; the blocks at both ends tell
+// it, in mapped counters, how many messages were offered and delivered.
+#pragma once
+
+#include "ringkernel/device/block.hpp"
+#include "ringkernel/device/device_record.hpp"
+
+namespace ringkernel {
+
+inline constexpr uint32_t kMostK2kEdges = 64;    // of a block, in each direction
+inline constexpr uint32_t kMostK2kOfPort = 16;   // a bit each in a record
+inline constexpr uint32_t kK2kCopies = 256;      // written to rings at a time
+inline constexpr uint32_t kK2kIdLease = 1 << 26; // message ids that a block is given at a time
+
+enum class K2kState : uint32_t {
+  Open,
+  Closed,  // the receiver has terminated: the host makes dead letters of what is for it
+  Removed  // another wire has taken its place
+};
+
+// What the host says about a block's wires. Mapped; writer: the host, which then moves
+// ControlBlock::k2k_generation on.
+struct alignas(RK_CACHE_LINE) K2kTable {
+  uint64_t host_ports;  // a bit per port: it has wires that do not lie on the device
+  uint64_t next_ids;    // the first of the next kK2kIdLease message ids
+  uint32_t leases;      // how many such ranges were given, this one included
+  uint32_t outs;
+  uint32_t ins;
+  uint32_t out_states[kMostK2kEdges];  // K2kState
+};
+
+// One ring, as its sending block sees it.
+struct K2kLink {
+  SpscSender spsc;
+  Signal* doorbell = nullptr;  // the receiving block's, in device memory
+  uint64_t bit = 0;
+};
+
+// A wire, as one of its sending blocks sees it. In device memory; writer, after launch: the block.
+struct K2kOut {
+  uint8_t port = 0;
+  uint8_t of_port = 0;  // which of the port's wires on the device
+  Route route = Route::RoundRobin;
+  uint8_t in_cycle = 0;
+  uint16_t message_type = 0;
+  uint32_t payload_size = 0;
+  uint32_t max = 1;  // of the port
+  uint32_t targets = 0;
+  uint32_t next = 0;
+  uint32_t block_field_offset = 0;
+  uint32_t block_field_size = 0;
+  KeySpec key;
+  K2kState state = K2kState::Open;
+  K2kLink* links = nullptr;          // a target each
+  SendCounters* counters = nullptr;  // mapped
+  uint64_t offered = 0;
+  uint64_t waited_us = 0;
+  uint64_t waiting_since_us = 0;  // 0: it has room
+};
+
+// A wire, as one of its receiving blocks sees it; as above.
+struct K2kIn {
+  uint32_t edge = kNoEdge;
+  uint32_t senders = 0;
+  uint32_t payload_size = 0;
+  uint32_t in_cycle = 0;
+  uint32_t first_bit = 0;
+  SpscReceiver* rings = nullptr;        // a sending block each
+  ReceiveCounters* counters = nullptr;  // mapped
+  uint64_t delivered = 0;
+};
+
+// One copy of a record, to be written to a ring.
+struct K2kCopy {
+  MessageHeader* slot;
+  const DeviceRecord* record;
+  const MessageHeader* parent;  // null: made by on_start, on_poll or on_stop
+  const K2kOut* out;
+  uint64_t answers;  // 1: it carries the duty to answer
+};
+
+// What a block's frame has for its wires on the device; all null where it can have none.
+struct K2kFrame {
+  K2kTable* table = nullptr;          // mapped
+  BlockCounters* counters = nullptr;  // mapped: of messages that only the device has seen
+  int64_t* credits = nullptr;         // mapped: what the block has given back of its cycle's
+  K2kOut** outs = nullptr;            // kMostK2kEdges pointers each, in device memory
+  K2kIn** ins = nullptr;
+  Signal* doorbell = nullptr;
+  LatencyHistogram* latency = nullptr;  // copied to `counters` now and then
+  K2kCopy* copies = nullptr;            // kK2kCopies
+
+  uint32_t largest_payload = 0;         // of what the block emits
+
+  // Kept by the block: what the table says
+  uint32_t generation = 0;
+  uint32_t out_count = 0;
+  uint32_t in_count = 0;
+  uint64_t host_ports = 0;
+  uint64_t inner_ports = 0;   // a bit per port: nothing that is emitted there is for the host
+  uint64_t closed_ports = 0;  // it has a closed wire
+  // ... and where it is
+  uint64_t pending = 0;  // ring bits of the doorbell that were not yet found empty
+  uint32_t at_in = 0;    // the ring of the batch in hand, and where the next look begins
+  uint32_t at_ring = 0;
+  uint32_t leases = 0;
+  uint32_t next_record = 0;  // of the batch that is being sent, K2kSender::fill()
+  uint32_t kept_records = 0;
+  uint32_t next_out = 0;
+  uint32_t next_target = 0;
+  uint64_t created = 0;
+  uint64_t handled = 0;
+  uint64_t invocations = 0;
+  int64_t credits_back = 0;
+};
+
+}  // namespace ringkernel

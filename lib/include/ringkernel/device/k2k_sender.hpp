@@ -1,0 +1,231 @@
+// The sending end of a block's wires on its device: which of a batch's records stay there, and
+// their copies in the rings. Room is made sure of before the handler runs, so nothing in here
+// waits. Only the block's leader decides; all its threads write.
+#pragma once
+
+#include "ringkernel/device/control_block.hpp"
+#include "ringkernel/device/device_thread.hpp"
+#include "ringkernel/device/k2k.hpp"
+
+namespace ringkernel {
+
+class K2kSender {
+ public:
+  RK_HD K2kSender(K2kFrame& frame, ControlBlock& control) : f_(frame), control_(control) {}
+
+  // What the host has changed. REQUIRES: the host has moved the generation on.
+  RK_HD void read_table() {
+    f_.out_count = load_relaxed<Scope::System>(&f_.table->outs);
+    f_.host_ports = load_relaxed<Scope::System>(&f_.table->host_ports);
+    uint64_t open_ports = 0;
+    f_.closed_ports = 0;
+    RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
+      K2kOut& out = *f_.outs[i];
+      out.state = static_cast<K2kState>(load_relaxed<Scope::System>(&f_.table->out_states[i]));
+      if (out.state == K2kState::Open) open_ports |= uint64_t{1} << out.port;
+      if (out.state == K2kState::Closed) f_.closed_ports |= uint64_t{1} << out.port;
+    }
+    f_.inner_ports = open_ports & ~f_.closed_ports & ~f_.host_ports;
+  }
+
+  // Whether nothing of what is emitted on the port is for the host.
+  RK_HD bool is_inner(uint8_t port) const { return port < 64 && (f_.inner_ports >> port & 1) != 0; }
+
+  // For how many calls of the handler, `calls` before them and at most `wanted`, there is room.
+  RK_HD uint32_t room(uint32_t calls, uint32_t wanted, Block& b) {
+    RK_ROLLED for (uint32_t i = 0; i < f_.out_count && wanted > 0; ++i) {
+      if (f_.outs[i]->state != K2kState::Open) continue;
+      K2kOut& out = *f_.outs[i];
+      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) {
+        const uint32_t slots = out.links[t].spsc.room((calls + wanted) * out.max);
+        const uint32_t all = slots / out.max;
+        wanted = min_of(wanted, all > calls ? all - calls : 0);
+      }
+      note_waiting(out, wanted == 0, b.now_us);
+    }
+    if (f_.out_count > 0 && b.end_id - b.next_id < kLeastIds && !take_ids(b)) return 0;
+    return wanted;
+  }
+
+  // Goes on with a batch's records, `order` naming them from the first that was not yet looked at:
+  // fills `copies` and keeps in `order` what goes to the host. Returns how many copies there are;
+  // fewer than kK2kCopies: it was the last time.
+  template <class Record, class Parent>
+  RK_HD uint32_t fill(uint32_t* order, uint32_t count, Block& b, Record&& record_at,
+                      Parent&& parent_of) {
+    uint32_t n = 0;
+    RK_ROLLED for (; f_.next_record < count; ++f_.next_record) {
+      DeviceRecord* record = record_at(order[f_.next_record]);
+      if (record->kind == RecordKind::Skip) continue;
+      if (record->kind == RecordKind::Emit) {
+        if (!copy(*record, parent_of(*record), b, n)) return n;
+        if (stays(*record, parent_of(*record))) continue;
+      }
+      order[f_.kept_records++] = order[f_.next_record];
+    }
+    return n;
+  }
+  RK_HD uint32_t kept() const { return f_.kept_records; }
+  RK_HD void begin() {
+    f_.next_record = f_.kept_records = f_.next_out = f_.next_target = 0;
+  }
+
+  // Writes the copies to their rings, the block's threads side by side.
+  RK_HD void write(uint32_t n, const Block& b, const DeviceThread& thread) const {
+    RK_ROLLED for (uint32_t i = thread.rank(); i < n; i += thread.size())
+        write_header(f_.copies[i], b);
+    const uint32_t units = (f_.largest_payload + 7) / 8;
+    RK_ROLLED for (uint32_t i = thread.rank(); i < n * units; i += thread.size()) {
+      const K2kCopy& copy = f_.copies[i / units];
+      const uint32_t unit = i % units;
+      // Slots and records end at multiples of 64.
+      if (unit * 8 < copy.out->payload_size)
+        static_cast<uint64_t*>(payload_of(copy.slot))[unit] =
+            static_cast<const uint64_t*>(payload_of(copy.record))[unit];
+    }
+  }
+
+  // Counts what is about to be seen, publishes it and rings the doorbells.
+  RK_HD void publish() {
+    bool any = false;
+    RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
+      K2kOut& out = *f_.outs[i];
+      uint64_t n = 0;
+      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t)
+        n += out.links[t].spsc.tail - out.links[t].spsc.published;
+      if (n == 0) continue;
+      any = true;
+      out.offered += n;
+      f_.created += n;
+      if (out.in_cycle != 0) f_.credits_back -= static_cast<int64_t>(n);
+      store_relaxed<Scope::System>(&out.counters->offered, out.offered);
+    }
+    if (!any) return;
+    store_relaxed<Scope::System>(f_.credits, f_.credits_back);
+    store_release<Scope::System>(&f_.counters->created, f_.created);
+    RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
+      K2kOut& out = *f_.outs[i];
+      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) {
+        K2kLink& link = out.links[t];
+        if (link.spsc.tail == link.spsc.published) continue;
+        link.spsc.publish();
+        fetch_or(&link.doorbell->word, link.bit);
+      }
+    }
+  }
+
+ private:
+  // Ids that one batch may need: all copies of all its messages.
+  static constexpr uint64_t kLeastIds = 1 << 20;
+
+  // As the host's fill_header().
+  RK_HD static void write_header(const K2kCopy& copy, const Block& b) {
+    MessageHeader& h = *copy.slot;
+    const DeviceRecord& record = *copy.record;
+    const MessageHeader* parent = copy.parent;
+    const bool answers = copy.answers != 0;
+    h.correlation_id = answers ? parent->correlation_id : 0;
+    h.hlc = parent == nullptr ? b.hlc : max_of(b.hlc, parent->hlc + 1);
+    h.deadline = record.deadline != 0 ? record.deadline : parent == nullptr ? 0 : parent->deadline;
+    h.root = parent == nullptr ? 0 : parent->root;
+    h.source = b.kernel;
+    h.reply_to = answers ? parent->reply_to : 0;
+    h.message_type = copy.out->message_type;
+    h.flags = 0;
+    h.node = 0;
+    h.priority = record.priority != kPriorityOfMessage ? record.priority
+                 : parent == nullptr                   ? uint8_t{1}
+                                                       : parent->priority;
+    h.hops = answers ? static_cast<uint8_t>(parent->hops + 1) : uint8_t{0};
+  }
+
+  // False: the list is full, and this record goes on.
+  RK_HD bool copy(DeviceRecord& record, const MessageHeader* parent, Block& b, uint32_t& n) {
+    RK_ROLLED for (; f_.next_out < f_.out_count; ++f_.next_out, f_.next_target = 0) {
+      K2kOut& out = *f_.outs[f_.next_out];
+      if (out.port != record.port || out.state == K2kState::Removed) continue;
+      if (out.state == K2kState::Closed) {
+        record.reason = static_cast<uint16_t>(record.reason | 1U << out.of_port);
+        continue;
+      }
+      const bool all = out.route == Route::All;
+      if (!all) {
+        if (n == kK2kCopies) return false;
+        append(n, record, parent, out, route_of_k2k(out, payload_of(&record)), b);
+        continue;
+      }
+      RK_ROLLED for (; f_.next_target < out.targets; ++f_.next_target) {
+        if (n == kK2kCopies) return false;
+        append(n, record, parent, out, f_.next_target, b);
+      }
+    }
+    f_.next_out = f_.next_target = 0;
+    return true;
+  }
+
+  RK_HD void append(uint32_t& n, DeviceRecord& record, const MessageHeader* parent, K2kOut& out,
+                    uint32_t target, Block& b) {
+    K2kCopy& copy = f_.copies[n++];
+    copy.slot = out.links[target].spsc.append();
+    copy.record = &record;
+    copy.parent = parent;
+    copy.out = &out;
+    copy.answers = 0;
+    copy.slot->message_id = b.next_id++;
+    // The first copy carries the duty to answer; the host hears that it has gone.
+    if ((record.flags & kRecordForwards) != 0 && parent != nullptr && parent->correlation_id != 0) {
+      copy.answers = 1;
+      record.flags = static_cast<uint8_t>((record.flags & ~kRecordForwards) | kRecordSettles);
+    }
+  }
+
+  RK_HD bool stays(const DeviceRecord& record, const MessageHeader* parent) const {
+    return is_inner(record.port) &&
+           ((record.flags & kRecordSettles) == 0 || parent == nullptr ||
+            parent->correlation_id == 0);
+  }
+
+  RK_HD static uint32_t route_of_k2k(K2kOut& out, const void* payload) {
+    if (out.targets == 1) return 0;
+    if (out.route == Route::Key) {
+      Key key;
+      read_key(out.key, payload, key);
+      return block_of_key(key.hash, out.targets);
+    }
+    if (out.route == Route::BlockField) {
+      uint64_t block = 0;
+      copy_bytes(&block, static_cast<const unsigned char*>(payload) + out.block_field_offset,
+                 out.block_field_size);
+      return static_cast<uint32_t>(block % out.targets);
+    }
+    const uint32_t target = out.next;
+    out.next = target + 1 == out.targets ? 0 : target + 1;
+    return target;
+  }
+
+  RK_HD void note_waiting(K2kOut& out, bool waits, uint64_t now_us) {
+    if (waits) {
+      if (out.waiting_since_us == 0) out.waiting_since_us = now_us;
+    } else if (out.waiting_since_us != 0) {
+      out.waited_us += now_us > out.waiting_since_us ? now_us - out.waiting_since_us : 0;
+      out.waiting_since_us = 0;
+      store_relaxed<Scope::System>(&out.counters->waited_us, out.waited_us);
+    }
+  }
+
+  // False: the host has not yet given the next range.
+  RK_HD bool take_ids(Block& b) {
+    const uint32_t leases = load_acquire<Scope::System>(&f_.table->leases);
+    if (leases == f_.leases) return false;
+    f_.leases = leases;
+    store_relaxed<Scope::System>(&control_.id_leases, leases);
+    b.next_id = load_relaxed<Scope::System>(&f_.table->next_ids);
+    b.end_id = b.next_id + kK2kIdLease;
+    return true;
+  }
+
+  K2kFrame& f_;
+  ControlBlock& control_;
+};
+
+}  // namespace ringkernel

@@ -1,0 +1,180 @@
+#include "backends/cuda/k2k_edge.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "backends/cuda/resident_kernel.hpp"
+
+namespace ringkernel::backends::cuda {
+namespace {
+
+uint32_t log2_of(uint32_t power) {
+  uint32_t shift = 0;
+  while ((uint32_t{1} << shift) < power) ++shift;
+  return shift;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<K2kEdge>> K2kEdge::create(std::shared_ptr<Device> device,
+                                                 ResidentKernel& from, ResidentKernel& to,
+                                                 const RemoteEdgeSpec& spec) {
+  std::unique_ptr<K2kEdge> edge(new K2kEdge(std::move(device), from, to, spec));
+  const uint64_t rings = uint64_t{from.blocks()} * to.blocks();
+  edge->capacity_ = spec.capacity;
+  while (rings * ring_bytes(edge->capacity_, slot_stride(spec.payload_size)) > kMostBytes &&
+         edge->capacity_ > spec.max)
+    edge->capacity_ /= 2;
+  if (edge->capacity_ < spec.max) edge->capacity_ *= 2;
+  const bool fits =
+      rings * ring_bytes(edge->capacity_, slot_stride(spec.payload_size)) <= kMostBytes &&
+      from.wires().outs < kMostK2kEdges && to.wires().ins < kMostK2kEdges &&
+      from.wires().of_port[spec.port] < kMostK2kOfPort;
+  if (!fits) return nullptr;
+  if (auto done = edge->lay_out(); !done) return tl::unexpected(done.error());
+  return edge;
+}
+
+K2kEdge::K2kEdge(std::shared_ptr<Device> device, ResidentKernel& from, ResidentKernel& to,
+                 const RemoteEdgeSpec& spec)
+    : device_(std::move(device)), from_(from), to_(to), spec_(spec) {}
+
+K2kEdge::~K2kEdge() {
+  // A kernel that did not leave may still write.
+  if (from_.is_abandoned() || to_.is_abandoned()) return;
+  for (auto [pool, memory] : memory_) pool->release(memory);
+}
+
+Result<char*> K2kEdge::take(DeviceMemory& from, size_t bytes) {
+  auto memory = from.allocate(bytes);
+  if (memory) memory_.emplace_back(&from, *memory);
+  return memory;
+}
+
+Result<void> K2kEdge::lay_out() {
+  const uint32_t senders = from_.blocks();
+  const uint32_t receivers = to_.blocks();
+  const uint32_t stride = slot_stride(spec_.payload_size);
+  const size_t rings = size_t{senders} * receivers;
+  refused_.resize(receivers);
+
+  // Counters, mapped; rings, of which only the cursors must be zero; the blocks' ends.
+  auto counters = take(device_->mapped(), senders * sizeof(SendCounters) + receivers * sizeof(ReceiveCounters));
+  auto controls = take(device_->memory(), rings * sizeof(RingControl));
+  auto slots = take(device_->memory(), rings * capacity_ * stride);
+  auto outs = take(device_->memory(), senders * sizeof(K2kOut) + rings * sizeof(K2kLink));
+  auto ins = take(device_->memory(), receivers * sizeof(K2kIn) + rings * sizeof(SpscReceiver));
+  for (const auto* one : {&counters, &controls, &slots, &outs, &ins})
+    if (!*one) return tl::unexpected(one->error());
+  out_memory_ = *outs;
+  in_memory_ = *ins;
+  for (uint32_t s = 0; s < senders; ++s)
+    sent_.push_back(new (*counters + s * sizeof(SendCounters)) SendCounters{});
+  for (uint32_t r = 0; r < receivers; ++r)
+    received_.push_back(new (*counters + senders * sizeof(SendCounters) +
+                             r * sizeof(ReceiveCounters)) ReceiveCounters{});
+  const std::vector<char> zeros(rings * sizeof(RingControl));
+  if (auto done = device_->upload(*controls, zeros.data(), zeros.size()); !done) return done;
+
+  auto ring_of = [&](uint32_t s, uint32_t r) {
+    const size_t at = size_t{r} * senders + s;
+    Ring ring;
+    ring.control = reinterpret_cast<RingControl*>(*controls) + at;
+    ring.slots = reinterpret_cast<unsigned char*>(*slots) + at * capacity_ * stride;
+    ring.capacity = capacity_;
+    ring.stride = stride;
+    ring.lap_shift = log2_of(capacity_);
+    return ring;
+  };
+  auto* links_at = reinterpret_cast<K2kLink*>(out_memory_ + senders * sizeof(K2kOut));
+  auto* rings_at = reinterpret_cast<SpscReceiver*>(in_memory_ + receivers * sizeof(K2kIn));
+  std::vector<K2kLink> links;
+  std::vector<SpscReceiver> ends;
+  const uint32_t first_bit = to_.wires().rings;
+  for (uint32_t s = 0; s < senders; ++s) {
+    K2kOut& out = outs_.emplace_back();
+    out.port = static_cast<uint8_t>(spec_.port);
+    out.of_port = static_cast<uint8_t>(from_.wires().of_port[spec_.port]);
+    out.route = spec_.route;
+    out.message_type = spec_.message_type;
+    out.payload_size = spec_.payload_size;
+    out.max = spec_.max;
+    out.targets = receivers;
+    out.next = s % receivers;
+    out.block_field_offset = spec_.block_field_offset;
+    out.block_field_size = spec_.block_field_size;
+    out.key = spec_.key;
+    out.links = links_at + links.size();
+    out.counters = sent_[s];
+    for (uint32_t r = 0; r < receivers; ++r) {
+      K2kLink& link = links.emplace_back();
+      link.spsc.ring = ring_of(s, r);
+      link.doorbell = to_.doorbell(r);
+      link.bit = ring_bit(first_bit + s);
+    }
+  }
+  for (uint32_t r = 0; r < receivers; ++r) {
+    K2kIn& in = ins_.emplace_back();
+    in.edge = spec_.number;
+    in.senders = senders;
+    in.payload_size = spec_.payload_size;
+    in.first_bit = first_bit;
+    in.rings = rings_at + ends.size();
+    in.counters = received_[r];
+    for (uint32_t s = 0; s < senders; ++s) ends.emplace_back().ring = ring_of(s, r);
+  }
+  if (auto done = upload_ends(); !done) return done;
+  if (auto done = device_->upload(links_at, links.data(), links.size() * sizeof(K2kLink)); !done)
+    return done;
+  return device_->upload(rings_at, ends.data(), ends.size() * sizeof(SpscReceiver));
+}
+
+Result<void> K2kEdge::upload_ends() {
+  if (auto done = device_->upload(out_memory_, outs_.data(), outs_.size() * sizeof(K2kOut)); !done)
+    return done;
+  return device_->upload(in_memory_, ins_.data(), ins_.size() * sizeof(K2kIn));
+}
+
+void K2kEdge::attach_sender(uint32_t block, OutEdge* refusing,
+                            const std::vector<Block*>& receivers) {
+  from_.pump(block).add_out(spec_.port, outs_[block].of_port, refusing, receivers, *sent_[block]);
+}
+
+void K2kEdge::attach_receiver(uint32_t block, ReceiveCounters* refused) {
+  refused_[block] = refused;
+  to_.pump(block).add_in(*this, *received_[block], refused);
+}
+
+// The receivers know of their rings before anything can be in them.
+void K2kEdge::open() {
+  std::vector<char*> ins, outs;
+  for (size_t r = 0; r < ins_.size(); ++r) ins.push_back(in_memory_ + r * sizeof(K2kIn));
+  for (size_t s = 0; s < outs_.size(); ++s) outs.push_back(out_memory_ + s * sizeof(K2kOut));
+  to_.add_k2k_in(ins, static_cast<uint32_t>(outs_.size()));
+  to_.settle();
+  index_ = from_.add_k2k_out(outs, spec_.port);
+  from_.settle();
+}
+
+void K2kEdge::set_state(K2kState state) {
+  from_.set_k2k_state(index_, state);
+  from_.settle();
+}
+
+Result<void> K2kEdge::join_cycle() {
+  for (K2kOut& out : outs_) out.in_cycle = 1;
+  for (K2kIn& in : ins_) in.in_cycle = 1;
+  return upload_ends();
+}
+
+uint64_t K2kEdge::depth() const {
+  uint64_t over = 0, offered = 0;
+  for (const ReceiveCounters* c : received_) over += load_acquire(&c->delivered);
+  for (const ReceiveCounters* c : refused_)
+    if (c != nullptr) over += load_acquire(&c->failed);
+  for (const SendCounters* c : sent_) offered += load_acquire(&c->offered);
+  return offered > over ? offered - over : 0;
+}
+
+}  // namespace ringkernel::backends::cuda

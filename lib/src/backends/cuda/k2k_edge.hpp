@@ -1,0 +1,66 @@
+// A wire between two kernels of one device: its rings, its ends at each block and its counters.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/cuda/device.hpp"
+#include "ringkernel/device/k2k.hpp"
+
+namespace ringkernel::backends::cuda {
+
+class ResidentKernel;
+
+class K2kEdge final : public RemoteEdge {
+ public:
+  // Most memory that the rings of one wire may take; above, they hold fewer messages each.
+  static constexpr uint64_t kMostBytes = uint64_t{256} << 20;
+
+  // Null: it cannot lie on the device, and goes through the host.
+  static Result<std::unique_ptr<K2kEdge>> create(std::shared_ptr<Device> device,
+                                                 ResidentKernel& from, ResidentKernel& to,
+                                                 const RemoteEdgeSpec& spec);
+  ~K2kEdge() override;
+
+  const std::vector<SendCounters*>& sent() const override { return sent_; }
+  const std::vector<ReceiveCounters*>& received() const override { return received_; }
+  uint64_t capacity() const override { return uint64_t{capacity_} * sent_.size() * received_.size(); }
+  void attach_sender(uint32_t block, OutEdge* refusing,
+                     const std::vector<Block*>& receivers) override;
+  void attach_receiver(uint32_t block, ReceiveCounters* refused) override;
+  void open() override;
+  void close() override { set_state(K2kState::Closed); }
+  void remove() override { set_state(K2kState::Removed); }
+  Result<void> join_cycle() override;
+
+  uint32_t number() const { return spec_.number; }
+  // Messages that were offered, and neither delivered nor refused.
+  uint64_t depth() const;
+
+ private:
+  K2kEdge(std::shared_ptr<Device> device, ResidentKernel& from, ResidentKernel& to,
+          const RemoteEdgeSpec& spec);
+  Result<void> lay_out();
+  Result<char*> take(DeviceMemory& from, size_t bytes);
+  Result<void> upload_ends();
+  void set_state(K2kState state);
+
+  const std::shared_ptr<Device> device_;
+  ResidentKernel& from_;
+  ResidentKernel& to_;
+  const RemoteEdgeSpec spec_;
+  uint32_t capacity_ = 0;
+  uint32_t of_port_ = 0;
+  uint32_t index_ = 0;  // in the senders' tables
+  std::vector<K2kOut> outs_;  // as the device has them at first, and where
+  std::vector<K2kIn> ins_;
+  char* out_memory_ = nullptr;
+  char* in_memory_ = nullptr;
+  std::vector<std::pair<DeviceMemory*, char*>> memory_;
+  std::vector<SendCounters*> sent_;
+  std::vector<ReceiveCounters*> received_;
+  std::vector<ReceiveCounters*> refused_;
+};
+
+}  // namespace ringkernel::backends::cuda
