@@ -217,3 +217,25 @@ struct Shared {
     ctx.emit(port::out, Number{n.id, n.key, before});
   }
 };
+
+// id 0 becomes a tick, others pass.
+struct Clock {
+  using Ports = ringkernel::Ports<port::out, port::ticks>;
+  using Context = ringkernel::Context<Clock>;
+  RK_DEVICE_SOURCE(Clock);
+  static void on_message(Context& ctx, const Number& n) {
+    if (n.id == 0) return ctx.emit(port::ticks, Tick{n.value});
+    ctx.emit(port::out, n);
+  }
+};
+
+// Hands on the duty to answer, and tells the other port.
+struct Split {
+  using Ports = ringkernel::Ports<port::out, port::other>;
+  using Context = ringkernel::Context<Split>;
+  RK_DEVICE_SOURCE(Split);
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.forward(port::out, n);
+    ctx.emit(port::other, n);
+  }
+};

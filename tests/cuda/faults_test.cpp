@@ -119,3 +119,36 @@ TEST_CASE("a device that dies fails its kernels, and every message is accounted 
   CHECK(m.messages_processed == m.messages_received);
   CHECK(runtime.wait_idle(30s));
 }
+
+TEST_CASE("a device that dies with messages on its own wires loses none of them silently") {
+  std::mutex mutex;
+  std::map<std::string, uint64_t> dead;
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       std::lock_guard lock(mutex);
+                       ++dead[letter.reason + " " + letter.edge];
+                     })
+                     .build()
+                     .value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
+  auto middle = runtime.launch<Count>("middle", LaunchOptions::multi_block(2, 32)).value();
+  auto last = runtime.launch<Swallow>("last", LaunchOptions{}.without_auto_activate()).value();
+  ok(runtime.connect(in.port("out"), middle));
+  ok(runtime.connect(middle.port("out"), last));
+  send_all(in, 300);
+  eventually([&] { return last.metrics().input_queue_depth == 300; });
+  Broken broken(SimulatedFault::IllegalAddress);
+  for (const KernelHandle& kernel : {in, middle, last}) {
+    REQUIRE(kernel.wait(30s));
+    CHECK(kernel.state() == KernelState::Failed);
+  }
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = last.metrics();
+  CHECK(m.input_queue_depth == 0);
+  CHECK(m.messages_received == 0);
+  CHECK(middle.metrics().messages_sent == 300);
+  CHECK(in.metrics().messages_processed == 300);
+  // One dead letter says how many went with the device.
+  std::lock_guard lock(mutex);
+  CHECK(dead["device_lost middle.out:last"] == 1);
+}

@@ -110,6 +110,8 @@ class RemoteKernel {
   virtual StepResult step(Block& block, uint32_t budget, bool active) = 0;
   // Nothing of this block is on the device: no message, no call of on_poll. From any thread.
   virtual bool quiet(uint32_t block) const = 0;
+  // quiet() is false until the block's next step has looked. REQUIRES: the block is owned.
+  virtual void look_again(uint32_t block) = 0;
   // Takes the kernel off the device. REQUIRES: no step runs any more.
   virtual void leave() = 0;
   // No news of its failure any more.

@@ -87,8 +87,7 @@ bool is_stealing(const Plan& plan, const GraphNode& to) {
 bool may_lie_on_device(const EdgeSpec& spec, const Plan& plan, const GraphNode& from,
                        const GraphNode& to) {
   return from.remote_ != nullptr && to.remote_ != nullptr && plan.kind == RingKind::Spsc &&
-         plan.levels == 1 && spec.on_full == OnFull::Wait &&
-         spec.port < from.module_->port_count;
+         plan.levels == 1 && spec.on_full == OnFull::Wait && spec.port < from.module_->port_count;
 }
 
 // How the messages of a type are spread over the receiver's blocks.
@@ -193,7 +192,8 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   };
   if (auto done = allocate_counters(); !done) return tl::unexpected(done.error());
   if (may_lie_on_device(spec, plan, *from, *to)) {
-    auto remote = from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge.number_, *this));
+    auto remote =
+        from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge.number_, *this));
     if (!remote) return tl::unexpected(remote.error());
     if (*remote != nullptr) {
       edge.remote_ = std::move(*remote);
@@ -418,8 +418,8 @@ Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credi
           if (edge->remote_ == nullptr || edge->from_ != &kernel || !inside(edge->to_)) continue;
           b.cycle_max += parts->out_ports[edge->port_].max;
           if (kernel.parts_.front() != parts) continue;
-          const uint64_t holds = edge->capacity_ / (edge->remote_->sent().size() *
-                                                    edge->remote_->received().size());
+          const uint64_t holds =
+              edge->capacity_ / (edge->remote_->sent().size() * edge->remote_->received().size());
           if (holds < credits) checked = too_few_slots(holds, credits, edge->id_);
           if (auto joined = edge->remote_->join_cycle(); !joined) checked = joined;
         }

@@ -426,7 +426,9 @@ Result<void> Engine::deactivate(Node& kernel) {
   if (auto done = change(node, can_deactivate, KernelState::Deactivated, "deactivate"); !done)
     return tl::unexpected(done.error());
   for (auto& parts : node.parts_)
-    impl_->run_on(parts->owner, [](Block&) {});  // steps under way have ended
+    impl_->run_on(parts->owner, [&](Block& block) {  // steps under way have ended
+      if (node.remote_ != nullptr) node.remote_->look_again(block.index);
+    });
   if (node.remote_ != nullptr)
     for (uint32_t i = 0; i < node.parts_.size(); ++i)
       while (!node.remote_->quiet(i) && node.state_.load() == KernelState::Deactivated)
@@ -569,16 +571,14 @@ uint64_t sum_of(const EngineImpl& impl, uint64_t BlockCounters::*counter) noexce
 }  // namespace
 
 uint64_t Engine::under_way() const noexcept {
-  const uint64_t finished =
-      impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
+  const uint64_t finished = impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
   const uint64_t created = impl_->host_created_.load() + sum_of(*impl_, &BlockCounters::created);
   return created - std::min(created, finished);
 }
 
 bool Engine::quiescent() const {
   std::lock_guard lock(impl_->mutex_);
-  const uint64_t finished =
-      impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
+  const uint64_t finished = impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);
   const uint64_t host_created = impl_->host_created_.load();
   for (auto& node : impl_->nodes_) {
     if (node->module_ == nullptr || !node->module_->has_poll || !node->active()) continue;
@@ -657,11 +657,10 @@ uint64_t EngineImpl::bury_on_device(GraphNode& node, Reason reason) {
     for (uint32_t i = 0; i < node.parts_.size(); ++i)
       run_on(node.parts_[i]->owner, [&](Block&) { node.remote_->refuse(i, why); });
   };
+  auto waits = [](const GraphEdge* edge) { return edge->counts().depth > 0; };
   const uint64_t before = failed();
   refuse(reason);
-  while (node.counts().in_hand > 0 || std::any_of(in.begin(), in.end(), [](const GraphEdge* edge) {
-           return edge->counts().depth > 0;
-         })) {
+  while (std::any_of(in.begin(), in.end(), waits) || node.counts().in_hand > 0) {
     for (auto& parts : node.parts_) ring(parts->owner);
     std::this_thread::sleep_for(kPoll);
   }

@@ -55,7 +55,7 @@ struct BlockParts {
   std::vector<unsigned char> records;
   BlockCounters* counters = nullptr;
   const BlockCounters* device_counters = nullptr;  // what only the device has seen; null: nothing
-  std::vector<std::pair<void*, size_t>> memory;        // from the arena; counters are read for ever
+  std::vector<std::pair<void*, size_t>> memory;    // from the arena; counters are read for ever
   std::vector<std::pair<void*, size_t>> state_memory;  // given back when the kernel has ended
   std::vector<std::byte*> guards;  // debug: what lies behind State, shared memory and scratch
   std::atomic<bool> stopped{false};

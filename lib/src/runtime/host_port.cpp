@@ -353,6 +353,7 @@ Result<void> EngineImpl::detach_receiver(GraphNode& node, uint32_t port) {
       rebuild(*parts);
     });
   }
+  if (node.remote_ != nullptr) node.remote_->settle();
   return result;
 }
 

@@ -7,11 +7,11 @@
 namespace ringkernel {
 
 // Bits of ControlBlock::desired
-inline constexpr uint32_t kDesireRun = 1;   // active: on_start
-inline constexpr uint32_t kDesirePoll = 2;  // on_poll may be called
-inline constexpr uint32_t kDesireStop = 4;  // on_stop, once nothing waits
-inline constexpr uint32_t kDesireExit = 8;  // leave the device
-inline constexpr uint32_t kDesireBury = 16; // refuse what waits on the wires of the device
+inline constexpr uint32_t kDesireRun = 1;    // active: on_start
+inline constexpr uint32_t kDesirePoll = 2;   // on_poll may be called
+inline constexpr uint32_t kDesireStop = 4;   // on_stop, once nothing waits
+inline constexpr uint32_t kDesireExit = 8;   // leave the device
+inline constexpr uint32_t kDesireBury = 16;  // refuse what waits on the wires of the device
 
 enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 

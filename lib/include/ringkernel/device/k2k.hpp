@@ -8,10 +8,10 @@
 
 namespace ringkernel {
 
-inline constexpr uint32_t kMostK2kEdges = 64;    // of a block, in each direction
-inline constexpr uint32_t kMostK2kOfPort = 16;   // a bit each in a record
-inline constexpr uint32_t kK2kCopies = 256;      // written to rings at a time
-inline constexpr uint32_t kK2kIdLease = 1 << 26; // message ids that a block is given at a time
+inline constexpr uint32_t kMostK2kEdges = 64;     // of a block, in each direction
+inline constexpr uint32_t kMostK2kOfPort = 16;    // a bit each in a record
+inline constexpr uint32_t kK2kCopies = 256;       // written to rings at a time
+inline constexpr uint32_t kK2kIdLease = 1 << 26;  // message ids that a block is given at a time
 
 enum class K2kState : uint32_t {
   Open,
@@ -91,7 +91,7 @@ struct K2kFrame {
   LatencyHistogram* latency = nullptr;  // copied to `counters` now and then
   K2kCopy* copies = nullptr;            // kK2kCopies
 
-  uint32_t largest_payload = 0;         // of what the block emits
+  uint32_t largest_payload = 0;  // of what the block emits
 
   // Kept by the block: what the table says
   uint32_t generation = 0;

@@ -13,7 +13,8 @@ class K2kReceiver {
   RK_HD uint32_t look(uint32_t most) {
     const uint32_t ins = f_.in_count;
     if (ins == 0) return 0;
-    if (load_relaxed(&f_.doorbell->word) != 0) f_.pending |= exchange(&f_.doorbell->word, uint64_t{0});
+    if (load_relaxed(&f_.doorbell->word) != 0)
+      f_.pending |= exchange(&f_.doorbell->word, uint64_t{0});
     if (f_.pending == 0) return 0;
     // From the ring after the last batch's once around to that one.
     const uint32_t first = f_.at_in < ins ? f_.at_in : 0;

@@ -66,9 +66,7 @@ class K2kSender {
     return n;
   }
   RK_HD uint32_t kept() const { return f_.kept_records; }
-  RK_HD void begin() {
-    f_.next_record = f_.kept_records = f_.next_out = f_.next_target = 0;
-  }
+  RK_HD void begin() { f_.next_record = f_.kept_records = f_.next_out = f_.next_target = 0; }
 
   // Writes the copies to their rings, the block's threads side by side.
   RK_HD void write(uint32_t n, const Block& b, const DeviceThread& thread) const {
@@ -91,8 +89,8 @@ class K2kSender {
     RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
       K2kOut& out = *f_.outs[i];
       uint64_t n = 0;
-      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t)
-        n += out.links[t].spsc.tail - out.links[t].spsc.published;
+      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) n +=
+          out.links[t].spsc.tail - out.links[t].spsc.published;
       if (n == 0) continue;
       any = true;
       out.offered += n;
@@ -180,9 +178,8 @@ class K2kSender {
   }
 
   RK_HD bool stays(const DeviceRecord& record, const MessageHeader* parent) const {
-    return is_inner(record.port) &&
-           ((record.flags & kRecordSettles) == 0 || parent == nullptr ||
-            parent->correlation_id == 0);
+    return is_inner(record.port) && ((record.flags & kRecordSettles) == 0 || parent == nullptr ||
+                                     parent->correlation_id == 0);
   }
 
   RK_HD static uint32_t route_of_k2k(K2kOut& out, const void* payload) {

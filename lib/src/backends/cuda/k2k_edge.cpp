@@ -60,7 +60,8 @@ Result<void> K2kEdge::lay_out() {
   refused_.resize(receivers);
 
   // Counters, mapped; rings, of which only the cursors must be zero; the blocks' ends.
-  auto counters = take(device_->mapped(), senders * sizeof(SendCounters) + receivers * sizeof(ReceiveCounters));
+  auto counters =
+      take(device_->mapped(), senders * sizeof(SendCounters) + receivers * sizeof(ReceiveCounters));
   auto controls = take(device_->memory(), rings * sizeof(RingControl));
   auto slots = take(device_->memory(), rings * capacity_ * stride);
   auto outs = take(device_->memory(), senders * sizeof(K2kOut) + rings * sizeof(K2kLink));

@@ -25,7 +25,9 @@ class K2kEdge final : public RemoteEdge {
 
   const std::vector<SendCounters*>& sent() const override { return sent_; }
   const std::vector<ReceiveCounters*>& received() const override { return received_; }
-  uint64_t capacity() const override { return uint64_t{capacity_} * sent_.size() * received_.size(); }
+  uint64_t capacity() const override {
+    return uint64_t{capacity_} * sent_.size() * received_.size();
+  }
   void attach_sender(uint32_t block, OutEdge* refusing,
                      const std::vector<Block*>& receivers) override;
   void attach_receiver(uint32_t block, ReceiveCounters* refused) override;
@@ -52,7 +54,7 @@ class K2kEdge final : public RemoteEdge {
   const RemoteEdgeSpec spec_;
   uint32_t capacity_ = 0;
   uint32_t of_port_ = 0;
-  uint32_t index_ = 0;  // in the senders' tables
+  uint32_t index_ = 0;        // in the senders' tables
   std::vector<K2kOut> outs_;  // as the device has them at first, and where
   std::vector<K2kIn> ins_;
   char* out_memory_ = nullptr;

@@ -66,8 +66,8 @@ void Pump::say_what_is_wanted(Block& b, bool active) {
     if (!b.started) b.polling = module_.has_poll;
     b.started = true;
   }
-  const bool stop = b.stopping && !b.stopped && tail_ == next_ && b.pending == 0 &&
-                    no_k2k_work(true, true);
+  const bool stop =
+      b.stopping && !b.stopped && tail_ == next_ && b.pending == 0 && no_k2k_work(true, true);
   uint32_t wanted = said_ & kDesireExit;
   if (active) wanted |= kDesireRun;
   if (active && b.polling && !b.stopping) wanted |= kDesirePoll;

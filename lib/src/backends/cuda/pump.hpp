@@ -35,6 +35,7 @@ class Pump {
   // The device is lost: what it held fails, with its payload where the host has it.
   void lose() { lost_.store(true); }
 
+  void look_again() { quiet_.store(false); }
   bool quiet() const { return quiet_.load(std::memory_order_acquire); }
   ControlBlock& control() const { return *memory_.control; }
   // Messages handed over and not yet finished, or a hook that is wanted: a kernel that is started
@@ -135,7 +136,7 @@ class Pump {
   const In* received_over_ = nullptr;
   bool received_failed_ = false;
   std::vector<Out> outs_;
-  std::deque<In> ins_;  // received_over_ points into it
+  std::deque<In> ins_;      // received_over_ points into it
   uint64_t concluded_ = 0;  // messages of which the host has heard, and which are over
   int64_t credits_seen_ = 0;
   int64_t credits_owed_ = 0;

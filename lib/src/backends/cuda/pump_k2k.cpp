@@ -112,11 +112,12 @@ uint64_t Pump::in_hand_of_k2k() const {
 // `heeded`: the device acts on what the host wants now.
 bool Pump::no_k2k_work(bool active, bool heeded) const {
   if (ins_.empty()) return true;
-  if (in_hand_of_k2k() != 0) return false;
-  if (!active && !refuses_) return heeded;
-  for (const In& in : ins_)
-    if (in.edge->depth() != 0) return false;
-  return true;
+  if (!active && !refuses_ && !heeded) return false;
+  if (active || refuses_)
+    for (const In& in : ins_)
+      if (in.edge->depth() != 0) return false;
+  // Last: a message leaves its ring before it is in hand.
+  return in_hand_of_k2k() == 0;
 }
 
 // What is lost with the device: its payload too, but for the message in hand. False: there is no

@@ -43,6 +43,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   Result<void> launch() override;
   StepResult step(Block& block, uint32_t budget, bool active) override;
   bool quiet(uint32_t block) const override { return pumps_[block]->quiet(); }
+  void look_again(uint32_t block) override { pumps_[block]->look_again(); }
   void leave() override;
   void detach() override;
   uint64_t bytes_to_device() const override;
@@ -123,8 +124,9 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   std::atomic<bool> leaving_{false};
   std::atomic<bool> lost_{false};
   std::atomic<bool> detached_{false};
-  std::atomic<bool> abandoned_{false};  // it did not leave: what it may still write to is not used again
-  std::mutex again_;        // only one pump launches the next batch
+  std::atomic<bool> abandoned_{
+      false};         // it did not leave: what it may still write to is not used again
+  std::mutex again_;  // only one pump launches the next batch
 };
 
 }  // namespace ringkernel::backends::cuda

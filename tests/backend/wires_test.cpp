@@ -1,0 +1,219 @@
+// Wires between kernels. On a device they lie there whole; what a sender, a receiver and an
+// observer see is the same.
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "backend/suite.hpp"
+
+namespace {
+
+// Dead letters by reason.
+class Dead {
+ public:
+  void operator()(const DeadMessage& letter) {
+    std::lock_guard lock(mutex_);
+    letters_.push_back(letter);
+  }
+  std::vector<DeadMessage> of(std::string_view reason) const {
+    std::lock_guard lock(mutex_);
+    std::vector<DeadMessage> some;
+    for (const DeadMessage& letter : letters_)
+      if (letter.reason == reason) some.push_back(letter);
+    return some;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<DeadMessage> letters_;
+};
+
+}  // namespace
+
+TEST_CASE("a chain of kernels keeps order and loses nothing, however small its queues") {
+  for (size_t capacity : {2UL, 8UL, 1024UL}) {
+    CAPTURE(capacity);
+    Runtime runtime = make_runtime();
+    auto source =
+        runtime.launch<Source>("source", LaunchOptions{}.without_auto_activate(), {.count = 2'000})
+            .value();
+    std::vector<KernelHandle> stages;
+    for (int i = 0; i < 4; ++i)
+      stages.push_back(runtime
+                           .launch<Add>("stage" + std::to_string(i),
+                                        LaunchOptions{}.with_queue_capacity(capacity),
+                                        {.amount = 1})
+                           .value());
+    ok(runtime.connect(source.port("out"), stages[0]));
+    for (size_t i = 0; i + 1 < stages.size(); ++i)
+      ok(runtime.connect(stages[i].port("out"), stages[i + 1]));
+    ok(source.activate());
+    bool in_order = true;
+    uint64_t next = 0;
+    for (const Number& n : receive(stages[3], 2'000)) {
+      in_order = in_order && n.id == next && n.value == next + 4;
+      ++next;
+    }
+    CHECK(in_order);
+    CHECK(runtime.wait_idle());
+    for (const KernelHandle& stage : stages) {
+      const KernelMetrics m = stage.metrics();
+      CHECK(m.messages_processed == 2'000);
+      CHECK(m.messages_received == 2'000);
+      CHECK(m.messages_sent == 2'000);
+      CHECK(m.input_queue_depth == 0);
+      CHECK(m.invocations > 0);
+    }
+  }
+}
+
+TEST_CASE("keys find their block over a wire, in order, whoever handles them") {
+  Runtime runtime = make_runtime(3);
+  auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+  auto serial = runtime.launch<Count>("serial", LaunchOptions{}.with_grid_size(3)).value();
+  auto threads = runtime.launch<Threads>("threads", LaunchOptions::multi_block(3, 32)).value();
+  ok(runtime.connect(in.port("out"), serial));
+  ok(runtime.connect(in.port("out"), threads));
+  std::thread sender([&] {
+    for (uint64_t i = 0; i < 3000; ++i)
+      ok(in.send(Number{i * 100, static_cast<uint32_t>(i % 37), i}, 30s));
+  });
+  for (const KernelHandle& kernel : {serial, threads}) {
+    std::map<uint32_t, uint64_t> next;
+    bool counted = true;
+    for (const Number& n : receive(kernel, 3000)) counted = counted && n.value == next[n.key]++;
+    CHECK(counted);
+    CHECK(next.size() == 37);
+  }
+  sender.join();
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("what fails behind a wire is a dead letter with its payload and its edge") {
+  Dead dead;
+  Runtime runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 5}).value();
+  auto unruly = runtime.launch<Unruly>("unruly").value();
+  ok(runtime.connect(in.port("out"), unruly));
+  for (uint64_t id = 0; id < 6; ++id) ok(in.send(Number{id, 0, 10 * id}));
+  std::set<uint64_t> passed;
+  for (const Number& n : receive(unruly, 3)) passed.insert(n.id);
+  CHECK(passed == std::set<uint64_t>{0, 4, 5});
+  REQUIRE(runtime.wait_idle());
+  eventually([&] {
+    return dead.of("failed").size() + dead.of("threw").size() + dead.of("max_exceeded").size() == 3;
+  });
+  const DeadMessage asked = dead.of("failed").front();
+  CHECK(asked.detail == "asked to fail");
+  CHECK(asked.kernel == "unruly");
+  CHECK(asked.edge == "in.out:unruly");
+  CHECK(asked.envelope.as<Number>().value().value == 15);
+  CHECK(dead.of("max_exceeded").front().envelope.as<Number>().value().id == 3);
+  CHECK(unruly.metrics().messages_failed == 3);
+  CHECK(unruly.metrics().messages_processed == 6);
+}
+
+TEST_CASE(
+    "a deactivated receiver's backlog waits, and ends as dead letters when it is terminated") {
+  Dead dead;
+  Runtime runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+  auto to = runtime.launch<Add>("to", {}, {.amount = 1}).value();
+  ok(runtime.connect(in.port("out"), to));
+  ok(in.send(Number{0, 0, 0}));
+  CHECK(receive(to).value == 1);
+  ok(to.deactivate());
+  send_all(in, 50);
+  eventually([&] { return to.metrics().input_queue_depth == 50; });
+  ok(to.activate());
+  CHECK(receive(to, 50).size() == 50);
+  ok(to.deactivate());
+  send_all(in, 20);
+  eventually([&] { return to.metrics().input_queue_depth == 20; });
+  ok(to.terminate());
+  eventually([&] { return dead.of("receiver_terminated").size() == 20; });
+  std::set<uint64_t> ids;
+  for (const DeadMessage& letter : dead.of("receiver_terminated"))
+    ids.insert(letter.envelope.as<Number>().value().id);
+  CHECK(ids.size() == 20);
+  CHECK(to.metrics().messages_processed == 51);
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("a kernel launched again takes the place of the one that has ended") {
+  Dead dead;
+  Runtime runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+  for (uint64_t round = 0; round < 5; ++round) {
+    auto to = runtime.launch<Add>("to", {}, {.amount = round}).value();
+    ok(runtime.connect(in.port("out"), to));
+    ok(in.send(Number{1, 0, 100}));
+    CHECK(receive(to).value == 100 + round);
+    ok(to.terminate());
+    ok(in.send(Number{2, 0, 100}));
+    eventually([&] { return dead.of("receiver_terminated").size() == round + 1; });
+  }
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("a terminated sender's messages are still handled") {
+  Runtime runtime = make_runtime();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
+  auto to =
+      runtime.launch<Add>("to", LaunchOptions{}.without_auto_activate(), {.amount = 1}).value();
+  ok(runtime.connect(in.port("out"), to));
+  send_all(in, 100);
+  eventually([&] { return to.metrics().input_queue_depth == 100; });
+  ok(in.terminate());
+  ok(to.activate());
+  for (uint64_t i = 0; i < 100; ++i) CHECK(receive(to).value == i + 2);
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("what on_start emits goes over a wire, and a message without a key visits the keys") {
+  Runtime runtime = make_runtime();
+  auto to = runtime.launch<Add>("to", {}, {.amount = 7}).value();
+  auto life =
+      runtime.launch<Lifecycle>("life", LaunchOptions{}.with_grid_size(2).without_auto_activate())
+          .value();
+  ok(runtime.connect(life.port("out"), to));
+  ok(life.activate());
+  for (const Number& n : receive(to, 2)) CHECK(n.value == 7);
+
+  auto ticks = runtime.launch<Clock>("ticks").value();
+  auto window =
+      runtime.launch<Window>("window", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  ok(runtime.connect(ticks.port("ticks"), window));
+  ok(runtime.connect(ticks.port("out"), window));
+  for (uint64_t i = 0; i < 200; ++i)
+    ok(ticks.send(Number{1, static_cast<uint32_t>(i % 40), 1}, 30s));
+  eventually([&] { return window.metrics().messages_processed == 200; });
+  ok(ticks.send(Number{0, 0, 77}));
+  std::set<uint32_t> keys;
+  for (const Number& n : receive(window, 40)) {
+    CHECK(n.id == 77);
+    CHECK(n.value == 5);
+    keys.insert(n.key);
+  }
+  CHECK(keys.size() == 40);
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("a port with wires to a kernel and to the host gives both, and requests pass through") {
+  Runtime runtime = make_runtime();
+  auto in = runtime.launch<Split>("in").value();
+  auto to = runtime.launch<Double>("to").value();
+  auto add = runtime.launch<Add>("add", {}, {.amount = 1}).value();
+  ok(runtime.connect(in.port("out"), to));
+  ok(runtime.connect(in.port("out"), add));
+  auto reply = in.call<Number>(Number{1, 0, 21}, 30s);
+  ok(reply);
+  CHECK(reply->value == 42);
+  CHECK(code_of(in.call<Number>(Number{7, 0, 1}, 30s)) == ErrorCode::NoReply);
+  CHECK(code_of(in.call<Number>(Number{8, 0, 1}, 30s)) == ErrorCode::KernelFailed);
+  for (uint64_t value : {22U, 2U, 2U}) CHECK(receive(add).value == value);
+  for (uint64_t value : {21U, 1U, 1U}) CHECK(receive(in).value == value);  // its other port
+  CHECK(runtime.wait_idle());
+}
