@@ -326,10 +326,8 @@ void close(EngineImpl& impl, GraphEdge& edge) {
     impl.run_on(parts->owner, [&](Block& block) {
       for (uint32_t p = 0; p < block.port_count; ++p)
         for (uint32_t i = 0; i < block.ports[p].edge_count; ++i)
-          if (block.ports[p].edges[i].edge == edge.number_) {
-            block.ports[p].edges[i].closed = true;
-            block.ports[p].direct = nullptr;
-          }
+          if (block.ports[p].edges[i].edge == edge.number_) block.ports[p].edges[i].closed = true;
+      impl.rebuild(*parts);
     });
 }
 

@@ -460,6 +460,8 @@ void EngineImpl::rebuild(BlockParts& parts) {
   size_t links = b.dead != nullptr ? 1 : 0;
   size_t undo = 0;
   uint32_t dead_max = 1;
+  parts.room_checks.clear();
+  b.stages = false;
   for (size_t p = 0; p < parts.out_ports.size(); ++p) {
     OutPort& port = parts.out_ports[p];
     port.edges = parts.port_edges[p].data();
@@ -472,6 +474,10 @@ void EngineImpl::rebuild(BlockParts& parts) {
       if (direct) port.direct = e.links;
     }
     for (OutEdge& e : parts.port_edges[p]) {
+      if (e.kind == RingKind::Mpmc) b.stages = true;
+      if (e.kind == RingKind::Spsc && e.on_full == OnFull::Wait && !e.closed)
+        for (uint32_t l = 0; l < e.targets * e.levels; ++l)
+          parts.room_checks.push_back({&e.links[l].spsc, &e, port.max});
       uint32_t copies = port.max * (e.route == Route::All ? e.targets : 1);
       undo += 2 * static_cast<size_t>(copies);
       links += static_cast<size_t>(e.targets) * e.levels;
@@ -507,6 +513,9 @@ void EngineImpl::rebuild(BlockParts& parts) {
   if (parts.woken.size() < wakes) parts.woken.resize(wakes);
   b.woken = parts.woken.data();
   b.dead_max = std::min(dead_max, kDeadLetterRing);
+  if (b.dead != nullptr) parts.room_checks.push_back({&b.dead->spsc, nullptr, b.dead_max});
+  b.room_checks = parts.room_checks.data();
+  b.room_check_count = static_cast<uint32_t>(parts.room_checks.size());
   b.blocked_on = nullptr;
   if (auto* node = static_cast<GraphNode*>(parts.owner.stepper);
       node != nullptr && node->remote_ != nullptr) {

@@ -38,6 +38,7 @@ struct BlockParts {
   Link dead;
   Block* dead_receiver = nullptr;
   Block* dead_sender = nullptr;
+  std::vector<RoomCheck> room_checks;
   std::vector<Undo> undo;
   std::vector<Link*> touched;
   std::vector<Block*> woken;

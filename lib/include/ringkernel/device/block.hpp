@@ -170,6 +170,13 @@ struct OutEdge {
   }
 };
 
+// A ring that must have room before a message is handled.
+struct RoomCheck {
+  SpscSender* sender;
+  OutEdge* edge;         // null: the dead letters
+  uint32_t per_message;  // slots
+};
+
 struct OutPort {
   OutEdge* edges = nullptr;
   Link* direct = nullptr;  // the only link of the only edge, an Spsc ring that waits: the fast path
@@ -242,6 +249,9 @@ struct Block {
   // Out
   OutPort* ports = nullptr;  // the handler's ports, then the reply port
   uint32_t port_count = 0;
+  RoomCheck* room_checks = nullptr;  // of open edges that wait, and of the dead letters
+  uint32_t room_check_count = 0;
+  bool stages = false;    // some edge is of kind Mpmc
   Link* dead = nullptr;   // ring of dead letters
   uint32_t dead_max = 1;  // most dead letters one message can make
   Undo* undo = nullptr;
@@ -252,7 +262,7 @@ struct Block {
   uint32_t woken_count = 0;
   OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
   uint64_t blocked_since_us = 0;
-  bool staged = false;        // an Mpmc edge still holds staged messages
+  bool staged = false;        // an Mpmc edge may hold staged messages
   void* scratch = nullptr;    // Context::begin(): room for the largest payload, per thread
   uint32_t scratch_size = 0;  // where each handles its own message
   unsigned char* records =
@@ -286,7 +296,8 @@ struct Block {
   bool stopped = false;
 
   // Clock and ids
-  uint64_t now_us = 0;  // the owner sets it before each step, a batch brings it up to date
+  uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
+  bool now_will_do = false;  // the owner: turns are so short that a batch need not
   uint64_t hlc = 0;
   uint64_t next_id = 0;
   uint64_t end_id = 0;

@@ -11,13 +11,13 @@ class Inbox {
  public:
   RK_HD explicit Inbox(Block& block) : b_(block) {}
 
-  RK_HD static uint32_t ready(InRing& r) {
+  RK_FAST static uint32_t ready(InRing& r) {
     if (r.kind == RingKind::Spsc) return r.spsc.available();
     return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
   }
 
   // The next ring with a message; null: there is none.
-  RK_HD InRing* next() {
+  RK_FAST InRing* next() {
     InRing* ring = next_ring();
     return RK_UNLIKELY(b_.steal_threshold != 0) ? own_or_stolen(ring) : ring;
   }
@@ -46,11 +46,17 @@ class Inbox {
 
   // Makes sure that `wanted` messages, or as many as possible, can be handled without an edge
   // running full. 0: none; a wake-up is arranged. REQUIRES: wanted > 0.
-  RK_HD uint32_t make_room(uint32_t wanted) {
+  RK_FAST uint32_t make_room(uint32_t wanted) {
     const Ring* full = nullptr;
     OutEdge* edge = nullptr;
-    uint32_t n = room_for_messages(b_, wanted, full, edge);
-    if (RK_LIKELY(n > 0)) return n;
+    const uint32_t n = room_for_messages(b_, wanted, full, edge);
+    return RK_LIKELY(n > 0) ? n : ask_for_room_on(*full, edge, wanted);
+  }
+
+ private:
+  RK_BESIDE uint32_t ask_for_room_on(const Ring& first, OutEdge* edge, uint32_t wanted) {
+    const Ring* full = &first;
+    uint32_t n = 0;
     if (b_.undo_count == 0) flush(b_);  // what is unpublished could be what fills it
     // The ring that was full may have room by now and another none: only a ring that was asked and
     // is full still will wake the block.
@@ -65,6 +71,7 @@ class Inbox {
     return 0;
   }
 
+ public:
   // Gives the slots that were taken back to their senders.
   RK_HD void release(InRing& r) {
     if (r.kind == RingKind::Mpmc) {
@@ -90,9 +97,32 @@ class Inbox {
   }
 
  private:
-  // The highest level first, in turns among equals.
-  RK_HD InRing* next_ring() {
+  RK_FAST InRing* next_ring() {
     if (b_.pending == 0) return nullptr;
+    if (RK_LIKELY(b_.in_count <= 62 && !b_.leveled && !starved_)) return next_pending();
+    return next_of_all();
+  }
+
+  // In turns, where every ring has a bit of its own.
+  RK_FAST InRing* next_pending() {
+    uint64_t bits = b_.pending & ((uint64_t{1} << b_.in_count) - 1);
+    while (bits != 0) {
+      const uint64_t behind = bits & (~uint64_t{0} << b_.next_in);
+      const uint32_t at = lowest_bit(behind != 0 ? behind : bits);
+      InRing& r = b_.in[at];
+      if (ready(r) > 0) {
+        b_.pending = bits;
+        b_.next_in = at + 1 >= b_.in_count ? 0 : at + 1;
+        return &r;
+      }
+      bits &= ~(uint64_t{1} << at);
+    }
+    b_.pending = 0;
+    return nullptr;
+  }
+
+  // The highest level first, in turns among equals.
+  RK_BESIDE InRing* next_of_all() {
     InRing* best = nullptr;
     uint32_t best_at = 0;
     uint32_t at = b_.next_in;
@@ -119,7 +149,7 @@ class Inbox {
 
   // With fewer messages than steal_threshold of its own, a block helps its siblings; own and stolen
   // batches take turns, so neither waits for the other.
-  RK_HD InRing* own_or_stolen(InRing* own) {
+  RK_BESIDE InRing* own_or_stolen(InRing* own) {
     if (starved_) return own;
     if (own != nullptr) {
       uint32_t depth = 0;

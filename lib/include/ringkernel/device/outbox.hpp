@@ -149,6 +149,7 @@ RK_HD MessageHeader* offer_slot(Block& b, OutEdge& e, uint32_t target, uint8_t p
     e.staged_link[e.staged] = static_cast<uint32_t>(&link - e.links);
     push_undo(b, Undo::Kind::Staged, &e, &link);
     if (e.in_cycle) ++b.cycle_emitted;
+    b.staged = true;
     return e.staged_slot(e.staged++);
   } else if (RK_LIKELY(e.kind == RingKind::Spsc &&
                        (e.on_full == OnFull::Wait || link.spsc.room(1) > 0))) {
@@ -250,56 +251,45 @@ RK_HD void take_back(Block& b) {
   b.cycle_emitted = 0;
 }
 
-// How many messages, at most `wanted`, may be handled before a waiting edge or the dead letters
-// could be full. On 0, `full` is the ring to ask for room on.
-RK_HD uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
-                                 OutEdge*& full_edge) {
-  // Divisions only where there is less room than wanted.
-  uint32_t room = wanted;
-  if (b.dead != nullptr && b.dead->spsc.room(wanted * b.dead_max) < wanted * b.dead_max) {
-    room = min_of(room, b.dead->spsc.room(wanted * b.dead_max) / b.dead_max);
-    if (room == 0) {
-      full = &b.dead->spsc.ring;
-      full_edge = nullptr;
-      return 0;
-    }
-  }
+// The same for edges whose messages are staged.
+RK_BESIDE uint32_t room_for_staged(Block& b, uint32_t wanted, const Ring*& full,
+                                   OutEdge*& full_edge) {
   for (uint32_t p = 0; p < b.port_count; ++p) {
     OutPort& port = b.ports[p];
     for (uint32_t i = 0; i < port.edge_count; ++i) {
       OutEdge& e = port.edges[i];
-      if (e.closed) continue;
-      uint32_t links = e.targets * e.levels;
-      if (e.kind == RingKind::Mpmc) {
-        uint32_t per_message = port.max * (e.route == Route::All ? e.targets : 1);
-        room = min_of(room, (e.staging_capacity - e.staged) / per_message);
-        if (room == 0) {  // staged messages wait for this ring
-          full = &e.links[e.staged_link[e.flushed]].mpmc.ring;
-          full_edge = &e;
-          return 0;
-        }
-      } else if (e.on_full == OnFull::Wait) {
-        for (uint32_t l = 0; l < links; ++l) {
-          const uint32_t slots = e.links[l].spsc.room(wanted * port.max);
-          if (RK_LIKELY(slots >= wanted * port.max)) continue;
-          room = min_of(room, slots / port.max);
-          if (room == 0) {
-            full = &e.links[l].spsc.ring;
-            full_edge = &e;
-            return 0;
-          }
-        }
+      if (e.closed || e.kind != RingKind::Mpmc) continue;
+      const uint32_t per_message = port.max * (e.route == Route::All ? e.targets : 1);
+      wanted = min_of(wanted, (e.staging_capacity - e.staged) / per_message);
+      if (wanted == 0) {  // staged messages wait for this ring
+        full = &e.links[e.staged_link[e.flushed]].mpmc.ring;
+        full_edge = &e;
+        return 0;
       }
     }
   }
-  return room;
+  return wanted;
 }
 
-RK_HD void ring_doorbells(Block& b, Link& link, uint32_t published) {
-  if (RK_LIKELY(link.receiver_count == 1)) {
-    wake(b, *link.receivers[0], link.bit);
-    return;
+// How many messages, at most `wanted`, may be handled before a waiting edge or the dead letters
+// could be full. On 0, `full` is the ring to ask for room on.
+RK_FAST uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
+                                   OutEdge*& full_edge) {
+  for (uint32_t i = 0; i < b.room_check_count; ++i) {
+    const RoomCheck& check = b.room_checks[i];
+    const uint32_t slots = check.sender->room(wanted * check.per_message);
+    if (RK_LIKELY(slots >= wanted * check.per_message)) continue;
+    wanted = slots / check.per_message;
+    if (wanted == 0) {
+      full = &check.sender->ring;
+      full_edge = check.edge;
+      return 0;
+    }
   }
+  return RK_LIKELY(!b.stages) ? wanted : room_for_staged(b, wanted, full, full_edge);
+}
+
+RK_BESIDE void ring_shared_doorbells(Block& b, Link& link, uint32_t published) {
   // A shared inbox: one receiver more for every sixteen messages; stop once enough were idle.
   uint32_t wanted = 1 + published / 16;
   for (uint32_t i = 0; i < link.receiver_count && wanted > 0; ++i) {
@@ -311,8 +301,13 @@ RK_HD void ring_doorbells(Block& b, Link& link, uint32_t published) {
   }
 }
 
-RK_HD void return_credits(Block& b) {
-  if (b.credits == nullptr || b.credits_back == 0) return;
+RK_FAST void ring_doorbells(Block& b, Link& link, uint32_t published) {
+  if (RK_LIKELY(link.receiver_count == 1)) return wake(b, *link.receivers[0], link.bit);
+  ring_shared_doorbells(b, link, published);
+}
+
+RK_FAST void return_credits(Block& b) {
+  if (RK_LIKELY(b.credits == nullptr) || b.credits_back == 0) return;
   fetch_add(&b.credits->available, b.credits_back);
   b.credits_back = 0;
   if (exchange(&b.credits->want, 0U) != 0)
@@ -404,18 +399,8 @@ RK_HD void count_unpublished(Block& b, const Link& link) {
   b.created += n;
 }
 
-// Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
 // False: a waiting edge is still full; a wake-up is arranged.
-RK_HD bool flush(Block& b) {
-  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
-  store_release(&b.counters->created, b.created);
-  for (uint32_t i = 0; i < b.touched_count; ++i) {
-    Link& link = *b.touched[i];
-    link.touched = false;
-    uint32_t n = link.spsc.publish();
-    if (n > 0) ring_doorbells(b, link, n);
-  }
-  b.touched_count = 0;
+RK_BESIDE bool flush_all_staged(Block& b) {
   bool all = true;
   b.staged = false;
   for (uint32_t p = 0; p < b.port_count; ++p) {
@@ -435,6 +420,22 @@ RK_HD bool flush(Block& b) {
     if (n > 0) ring_doorbells(b, *b.touched[i], n);
   }
   b.touched_count = 0;
+  return all;
+}
+
+// Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
+// False: a waiting edge is still full; a wake-up is arranged.
+RK_FAST bool flush(Block& b) {
+  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
+  store_release(&b.counters->created, b.created);
+  for (uint32_t i = 0; i < b.touched_count; ++i) {
+    Link& link = *b.touched[i];
+    link.touched = false;
+    uint32_t n = link.spsc.publish();
+    if (n > 0) ring_doorbells(b, link, n);
+  }
+  b.touched_count = 0;
+  const bool all = RK_LIKELY(!b.staged) || flush_all_staged(b);
   store_release(&b.counters->finished, b.finished);
   return all;
 }

@@ -81,6 +81,13 @@ RK_HD void zero_bytes(void* to, uint32_t n) {
 }
 
 // REQUIRES: x is not 0.
+RK_HD uint32_t lowest_bit(uint64_t x) {
+#if RK_ON_DEVICE
+  return static_cast<uint32_t>(__ffsll(static_cast<long long>(x))) - 1U;
+#else
+  return static_cast<uint32_t>(__builtin_ctzll(x));
+#endif
+}
 RK_HD uint32_t highest_bit(uint64_t x) {
 #if RK_ON_DEVICE
   return 63U - static_cast<uint32_t>(__clzll(static_cast<long long>(x)));

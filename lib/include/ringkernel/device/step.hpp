@@ -95,7 +95,7 @@ class Step {
 
   // Handles up to n messages of the ring; `credits` were taken for them. Fewer than n: a message
   // that visits every key paused for want of room.
-  RK_HD uint32_t handle_batch(InRing& r, uint32_t n, uint32_t credits) {
+  RK_FAST uint32_t handle_batch(InRing& r, uint32_t n, uint32_t credits) {
     current_ = &r;
     uint32_t done = 0;
     bool paused = false;
@@ -148,7 +148,7 @@ class Step {
     announced_ = n;
   }
 
-  RK_HD uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
+  RK_FAST uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
     if (delivered_ != announced_) count(&r.counters->delivered, delivered_ - announced_);
     count(&b_.counters->handled, handled_);
@@ -493,7 +493,7 @@ class Step {
 
   // Flushes, then gives the slots of the last batch back: children are visible before their parent
   // is finished. False: a waiting edge is full.
-  RK_HD bool finish_batch() {
+  RK_FAST bool finish_batch() {
     bool flushed = flush(b_);
     if (last_ != nullptr) {
       if (last_->kind == RingKind::Spsc) last_->spsc.release();
@@ -517,7 +517,7 @@ class Step {
     run_ = {hlc, 1};
   }
   RK_BESIDE void finish_latency() {
-    b_.now_us = b_.host->now_us(b_.host->context);
+    if (RK_LIKELY(!b_.now_will_do)) b_.now_us = b_.host->now_us(b_.host->context);
     for (uint32_t i = 0; i < run_count_; ++i) record(runs_[i]);
     if (run_.n > 0) record(run_);
     run_count_ = 0;

@@ -63,6 +63,9 @@ class RunQueue {
     return cell.item.load(std::memory_order_relaxed);
   }
 
+  bool seems_empty() const {
+    return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_relaxed);
+  }
   // Sequentially consistent, for the look of a worker that is about to park.
   bool empty() const { return head_.load() == tail_.load(); }
 

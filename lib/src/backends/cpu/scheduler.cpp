@@ -17,6 +17,8 @@ constexpr uint64_t kStealAtLeastNs = 1'000;
 constexpr uint64_t kSpinNs = 100'000;    // waking a sleeping thread takes 30 us each way
 constexpr uint64_t kNapNs = 1'000'000;   // of a parked worker while others are awake
 constexpr uint64_t kWallNs = 1'000'000;  // how often a worker looks at the wall clock
+constexpr uint64_t kShortTurnNs = 500;
+constexpr uint32_t kGuesses = 7;  // turns in a row without a look at the clock
 constexpr uint32_t kBudget = 256;
 constexpr uint32_t kInARow = 3;
 constexpr uint32_t kLocalQueue = 1024;
@@ -93,6 +95,13 @@ uint64_t Scheduler::now_us() {
   return wall_us(*worker);
 }
 
+// A look at the clock takes as long as a short turn: after one of these, some do without.
+bool Scheduler::may_guess(const Worker& worker, const BlockOwner& owner) {
+  const uint64_t turn = owner.turn_ns.load(std::memory_order_relaxed);
+  return worker.guesses < kGuesses && turn != 0 && turn < kShortTurnNs &&
+         owner.block.profiled == 0;
+}
+
 uint64_t Scheduler::wall_us(Worker& worker) {
   if (worker.now_ns - worker.wall_read_ns > kWallNs) {
     worker.wall_read_ns = worker.now_ns;
@@ -158,6 +167,13 @@ BlockOwner* Scheduler::steal(Worker& worker) {
     }
   }
   return nullptr;
+}
+
+// Nobody waits for the worker's next turn. A glance: who comes meanwhile waits a turn longer.
+bool Scheduler::nothing_waits(const Worker& worker) const {
+  for (uint32_t level = 0; level < kLevels; ++level)
+    if (!worker.queues[level]->seems_empty() || !shared_[level]->seems_empty()) return false;
+  return true;
 }
 
 bool Scheduler::anything_queued() const {
@@ -232,27 +248,40 @@ void Scheduler::park(Worker& worker) {
   awake_.fetch_add(1);
 }
 
-void Scheduler::run(Worker& worker, BlockOwner& owner) {
-  Block& block = owner.block;
-  this_block = &owner;
-  block.pending |= exchange(&block.signal.word, kScheduled) & ~(kScheduled | kRoom);
+void Scheduler::run_commands(BlockOwner& owner) {
   for (Command* command = owner.commands.exchange(nullptr, std::memory_order_acquire);
        command != nullptr;) {
     Command* following = command->next;
-    command->run(block);
+    command->run(owner.block);
     command->done.store(1, std::memory_order_release);
     command->done.notify_all();
     command = following;
   }
+}
+
+void Scheduler::run(Worker& worker, BlockOwner& owner) {
+  Block& block = owner.block;
+  this_block = &owner;
+  block.pending |= exchange(&block.signal.word, kScheduled) & ~(kScheduled | kRoom);
+  // Whoever posts one raises the signal afterwards: it is seen here or brings another turn.
+  if (owner.commands.load(std::memory_order_relaxed) != nullptr) run_commands(owner);
   StepResult result;
   if (owner.stepper->may_run()) {
     uint64_t start = worker.now_ns;
     owner.turn_began_ns.store(start, std::memory_order_relaxed);
     block.now_us = wall_us(worker);
+    block.now_will_do = may_guess(worker, owner);
     result = owner.stepper->step(block, owner.budget);
-    if (worker.now_ns == start) worker.now_ns = monotonic_ns();
-    uint64_t took = worker.now_ns - start;
-    owner.turn_ns.store(took, std::memory_order_relaxed);
+    uint64_t took = 0;
+    if (worker.now_ns == start && !block.now_will_do) worker.now_ns = monotonic_ns();
+    if (worker.now_ns != start) {
+      // Of all turns since the last look.
+      took = (worker.now_ns - start) / (worker.guesses + 1);
+      worker.guesses = 0;
+      owner.turn_ns.store(took, std::memory_order_relaxed);
+    } else {
+      ++worker.guesses;
+    }
     owner.turn_began_ns.store(0, std::memory_order_relaxed);
     if (took > kSliceNs && result.handled > 0) {
       uint64_t fit = result.handled * kSliceNs / took;
@@ -266,9 +295,9 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   this_block = nullptr;
   for (uint32_t i = 0; i < block.woken_count; ++i) {
     BlockOwner& woken = BlockOwner::of(*block.woken[i]);
-    if (worker.next == nullptr && woken.stepper != nullptr && worker.in_a_row < kInARow &&
-        woken.priority >= Priority::Normal) {
-      ++worker.in_a_row;
+    if (worker.next == nullptr && woken.stepper != nullptr && woken.priority >= Priority::Normal &&
+        (worker.in_a_row < kInARow || nothing_waits(worker))) {
+      worker.in_a_row = worker.in_a_row < kInARow ? worker.in_a_row + 1 : 0;
       woken.enqueued_ns.store(worker.now_ns, std::memory_order_relaxed);
       worker.next = &woken;
     } else {

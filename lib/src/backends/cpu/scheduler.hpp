@@ -1,7 +1,7 @@
 // The CPU backend: workers that run blocks. A block runs for about 50 us at most, then the receiver
-// it has just fed (at most three in a row), then the queue in order, so that chains stay on one
-// core. A worker takes a block from another's queue only after it has waited 50 us there, or less
-// where its turns are long.
+// it has just fed (at most three in a row where others wait), then the queue in order, so that
+// chains stay on one core. A worker takes a block from another's queue only after it has waited 50
+// us there, or less where its turns are long.
 #pragma once
 
 #include <array>
@@ -56,12 +56,14 @@ class Scheduler final : public Backend {
     uint32_t in_a_row = 0;
     uint32_t picks = 0;
     uint64_t now_ns = 0;         // the last look at the clock; monotonic
+    uint32_t guesses = 0;        // turns since then
     uint64_t wall_ahead_ns = 0;  // the wall clock is ahead of it by this much
     uint64_t wall_read_ns = 0;   // when that was looked up
     std::thread thread;
   };
 
   static uint64_t wall_us(Worker& worker);
+  static bool may_guess(const Worker& worker, const BlockOwner& owner);
   void work(Worker& worker);
   BlockOwner* pick(Worker& worker);
   BlockOwner* pick_shared();
@@ -70,6 +72,8 @@ class Scheduler final : public Backend {
   bool wait_awake(Worker& worker, BlockOwner*& found);
   void park(Worker& worker);
   bool anything_queued() const;
+  bool nothing_waits(const Worker& worker) const;
+  void run_commands(BlockOwner& owner);
 
   std::vector<std::unique_ptr<Worker>> workers_;
   Queues shared_;  // from threads that are no workers, and what a full queue cannot take
