@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ringkernel/device/module.hpp"
@@ -63,6 +64,10 @@ struct BlockOwner {
   static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }
 };
 
+// Move the bytes of a buffer, from its first to its last, part by part.
+using FillPart = std::function<Result<void>(std::span<std::byte> to)>;
+using TakePart = std::function<Result<void>(std::span<const std::byte> from)>;
+
 // A kernel whose handler runs on a device. On the host each of its blocks is a pump: a block of the
 // graph like any other, whose step hands messages to the device and plays back what became of them.
 class RemoteKernel {
@@ -76,6 +81,10 @@ class RemoteKernel {
   virtual bool quiet(uint32_t block) const = 0;
   // Takes the kernel off the device. REQUIRES: no step runs any more.
   virtual void leave() = 0;
+  // What a buffer holds. DeviceError: it cannot be read any more. REQUIRES: leave().
+  virtual Result<void> read_buffer(uint32_t buffer, const TakePart& take) = 0;
+  // Gives their memory to other kernels. REQUIRES: leave().
+  virtual void drop_buffers() = 0;
   // No news of its failure any more.
   virtual void detach() = 0;
   // Bytes that crossed the bus, and that the kernel holds on the device.
