@@ -64,7 +64,13 @@ class Tests {
             written_ = console_.data(line_of(outcome, console_.colour_data()));
           }
         });
-    if (!outcomes) return console_.failed(outcomes.error());
+    if (!outcomes) {
+      const ringkernel::Error& error = outcomes.error();
+      // Of the files that it needs: one that a buffer is loaded from.
+      if (error.code == ringkernel::ErrorCode::NotFound)
+        return console_.failed(ExitCode::NoInput, error.where + ": " + error.message);
+      return console_.failed(error);
+    }
     outcomes_.insert(outcomes_.end(), outcomes->begin(), outcomes->end());
     if (outcomes_.size() == before) {
       console_.say(file + ": no test" + (options_.request.only.empty() ? "" : " of that name"));

@@ -239,3 +239,55 @@ struct Split {
     ctx.emit(port::other, n);
   }
 };
+
+namespace buf {
+inline constexpr ringkernel::Buffer<"sums", uint64_t, 4, 8> sums;
+inline constexpr ringkernel::Buffer<"seen", bool, 4, 8> seen;
+inline constexpr ringkernel::Buffer<"wide", uint32_t, 3, 1 << 19> wide;
+inline constexpr ringkernel::Buffer<"huge", float, 1024, 1024, 1024> huge;
+}  // namespace buf
+
+// Adds the value to the element that id and key name.
+struct Tally {
+  using Ports = ringkernel::Ports<port::out>;
+  using Buffers = ringkernel::Buffers<buf::sums, buf::seen>;
+  using Context = ringkernel::Context<Tally>;
+  RK_DEVICE_SOURCE(Tally);
+  static void on_message(Context& ctx, const Number& n) {
+    uint64_t& sum = ctx.buffer(buf::sums)(n.id, n.key);
+    sum += n.value;
+    ctx.buffer(buf::seen)(n.id, n.key) = true;
+    ctx.emit(port::out, Number{n.id, n.key, sum});
+  }
+};
+
+// All threads change all elements, and then each looks at those of the others.
+template <ringkernel::Granularity G>
+struct Change {
+  static constexpr ringkernel::Granularity kGranularity = G;
+  using Ports = ringkernel::Ports<port::out>;
+  using Buffers = ringkernel::Buffers<buf::wide>;
+  using Context = ringkernel::Context<Change>;
+  static void on_message(Context& ctx, const Number& n) {
+    const auto wide = ctx.buffer(buf::wide);
+    const auto columns = static_cast<uint32_t>(wide.extent(1));
+    for (uint32_t i = 0; i < wide.extent(0); ++i)
+      for (uint32_t j = ctx.thread_rank(); j < columns; j += ctx.num_threads())
+        wide(i, j) = 3 * wide(i, j) + i;
+    ctx.sync();
+    ctx.emit(port::out, Number{n.id, n.key, wide(2, columns - 1)});
+  }
+};
+struct ChangeInBlock : Change<ringkernel::Granularity::Block> {
+  RK_DEVICE_SOURCE(ChangeInBlock);
+};
+struct ChangeInGrid : Change<ringkernel::Granularity::Grid> {
+  RK_DEVICE_SOURCE(ChangeInGrid);
+};
+
+struct Hoarder {
+  using Buffers = ringkernel::Buffers<buf::huge>;
+  using Context = ringkernel::Context<Hoarder>;
+  RK_DEVICE_SOURCE(Hoarder);
+  static void on_message(Context& ctx, const Number&) { ctx.buffer(buf::huge)(0, 0, 0) = 1; }
+};

@@ -39,6 +39,16 @@ struct Scribbler {
   }
 };
 
+// Writes `value` elements from the start of its buffer.
+struct Overflower {
+  using Buffers = ringkernel::Buffers<buf::sums>;
+  using Context = ringkernel::Context<Overflower>;
+  static void on_message(Context& ctx, const Number& n) {
+    volatile uint64_t* elements = ctx.buffer(buf::sums).data();
+    for (uint64_t i = 0; i < n.value; ++i) elements[i] = 1;
+  }
+};
+
 struct Slow {
   using Context = ringkernel::Context<Slow>;
   static void on_message(Context&, const Number& n) {
@@ -175,6 +185,25 @@ TEST_CASE("debug tells of a handler that writes past its shared memory") {
   ok(kernel.send(Number{1, 0, 17}));
   eventually([&] { return logged.load() == 1; });
   CHECK(kernel.metrics().last_error.find("past its") != std::string::npos);
+}
+
+TEST_CASE("debug tells of a handler that writes past its buffer") {
+  std::atomic<int> logged{0};
+  auto runtime =
+      builder()
+          .debug(true)
+          .on_log([&](std::string_view, LogLevel, std::string_view, double) { ++logged; })
+          .build()
+          .value();
+  auto kernel = runtime.launch<Overflower>("overflower").value();
+  ok(kernel.send(Number{1, 0, 32}));
+  REQUIRE(runtime.wait_idle());
+  ok(kernel.deactivate());  // the step has ended
+  CHECK(kernel.metrics().last_error.empty());
+  ok(kernel.activate());
+  ok(kernel.send(Number{1, 0, 33}));
+  eventually([&] { return logged.load() == 1; });
+  CHECK(kernel.metrics().last_error.find("a buffer") != std::string::npos);
 }
 
 TEST_CASE("profiling takes the latency of each message, not that of its batch") {

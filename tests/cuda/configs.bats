@@ -29,6 +29,21 @@ load ../cli/helper
   done
 }
 
+@test "waves saves the same arrays on the GPU as on the CPU" {
+  cp -r "$RK_SOURCE/configs/waves" .
+  cd waves
+  for mode in persistent event_driven; do
+    for backend in cpu cuda; do
+      export RINGK_BACKEND=$backend
+      run_shell 0 "printf '{\"pairs\":%s}\n' 5 20 | ringk launch waves.yaml \
+        --set kernels.drum.launch.mode=$mode --out heights=heights.$backend"
+      has "$stderr" "(drum: $backend"
+      for array in u v; do mv $array.npy $array.$backend; done
+    done
+    for array in heights u v; do cmp $array.cpu $array.cuda; done
+  done
+}
+
 @test "a kernel on the GPU is named in status, and suspended, resumed, terminated" {
   export RINGK_BACKEND=cuda
   cp -r "$RK_SOURCE/configs/fraud" .

@@ -2,11 +2,17 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <dlfcn.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include "backend/suite.hpp"
 #include "cuda/simulated_driver.hpp"
+#include "ringkernel/launcher.hpp"
+#include "unit/launcher/scratch_folder.hpp"
 
 ringkernel::Backend backend_under_test() { return Backend::Cuda; }
 const char* folder_of_the_compiler() { return RK_BUILD_FOLDER; }
@@ -60,6 +66,87 @@ TEST_CASE("a device without memory says so") {
   auto kernel = runtime.launch<Count>("count", LaunchOptions{}.with_grid_size(32));
   REQUIRE_FALSE(kernel.has_value());
   CHECK(kernel.error().code == ErrorCode::OutOfMemory);
+}
+
+TEST_CASE("a buffer that finds no memory on its device says how much there is") {
+  Runtime runtime = make_runtime();
+  Broken broken(SimulatedFault::OutOfMemory);
+  auto kernel = runtime.launch<Hoarder>("hoarder");
+  REQUIRE_FALSE(kernel.has_value());
+  CHECK(kernel.error().code == ErrorCode::OutOfMemory);
+  CHECK(kernel.error().message.find("buffer 'huge' takes 4294967296 bytes, and ") == 0);
+  CHECK(kernel.error().message.find(" are free on cuda0") != std::string::npos);
+  CHECK(kernel.error().where == "hoarder");
+}
+
+TEST_CASE("a buffer's memory is another kernel's when its kernel has ended") {
+  Runtime runtime = make_runtime();
+  std::array<uint64_t, 32> sums{};
+  auto kernel =
+      runtime.launch<Tally>("tally", {}, {}, KernelBuffers{}.load(buf::sums, sums)).value();
+  const uint64_t before = kernel.metrics().gpu_memory_used;
+  CHECK(kernel.metrics().bytes_to_device == sizeof sums);
+  ok(kernel.terminate());
+  CHECK(before - kernel.metrics().gpu_memory_used == sizeof sums + 32);
+}
+
+TEST_CASE("a buffer of a device that died is not saved") {
+  Runtime runtime = make_runtime();
+  std::array<bool, 32> seen{true, true, true};
+  auto kernel =
+      runtime.launch<Tally>("tally", {}, {}, KernelBuffers{}.save(buf::seen, seen)).value();
+  ok(kernel.send(Number{1, 1, 1}));
+  CHECK(receive(kernel).value == 1);
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(kernel.wait(30s));
+  CHECK(kernel.state() == KernelState::Failed);
+  CHECK(code_of(kernel.terminate()) == ErrorCode::InvalidStateTransition);
+  CHECK(seen == std::array<bool, 32>{true, true, true});
+}
+
+TEST_CASE("a run whose device dies says once that buffers are lost, and leaves their files alone") {
+  const ScratchFolder folder;
+  const ScopedVariable runtime_folder("XDG_RUNTIME_DIR", folder.path().c_str());
+  const ScopedVariable cache_folder("XDG_CACHE_HOME", folder.path().c_str());
+  const std::string saved = folder.path() + "/seen.npy";
+  std::ofstream(folder.path() + "/lost.yaml") << R"(
+ringk: 1
+name: lost
+messages:
+  Tick: {}
+kernels:
+  count:
+    backend: cuda
+    accepts: [Tick]
+    buffers: {seen: {type: "u32[1]", save: seen.npy}}
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const Tick&) { ++ctx.buffer(buf::seen)[0]; }
+inputs:
+  ticks: {every: 1ms, value: {}, message: Tick}
+wires:
+  ticks: count
+run: {max_failed: 100%}
+dead_letters: {file: /dev/null}
+)";
+  const auto topology = Topology::load(folder.path() + "/lost.yaml").value();
+  INFO(topology.report(false));
+  REQUIRE(topology.valid());
+  std::optional<Broken> broken;
+  std::string said;
+  LaunchRequest request;
+  request.say = [&](Voice, std::string_view text) { said.append(text).append("\n"); };
+  request.on_ready = [&](const LaunchedAs&) -> Result<void> {
+    broken.emplace(SimulatedFault::IllegalAddress);
+    return {};
+  };
+  CHECK(launch(topology, request) == ExitCode::Crashed);
+  CAPTURE(said);
+  const std::string lost = "its buffers are lost, and not saved";
+  const size_t first = said.find(lost);
+  REQUIRE(first != std::string::npos);
+  CHECK(said.find(lost, first + 1) == std::string::npos);
+  CHECK(said.find("CUDA_ERROR_ILLEGAL_ADDRESS") < first);
+  CHECK_FALSE(std::filesystem::exists(saved));
 }
 
 TEST_CASE("more resident blocks than fit are refused with the figures, and fit when others end") {

@@ -46,9 +46,9 @@ class RK_API KernelHandle {
   Result<void> deactivate() const;
   Result<void> suspend() const { return deactivate(); }
   Result<void> resume() const { return activate(); }
-  // Drains what was accepted, runs on_stop, ends. Fails with Timeout where that takes longer; what
-  // is left then is a dead letter. What waits at a kernel that is not active is one at once, and
-  // its on_stop does not run.
+  // Drains what was accepted, runs on_stop, ends, saves buffers. Fails with Timeout where that
+  // takes longer; what is left then is a dead letter. What waits at a kernel that is not active is
+  // one at once, and its on_stop does not run. IoError, DeviceError: a buffer could not be saved.
   Result<void> terminate(Duration limit = std::chrono::seconds(30)) const;
   // Until the kernel has terminated, or Timeout.
   Result<void> wait(std::optional<Duration> timeout = {}) const;

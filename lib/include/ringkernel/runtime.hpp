@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ringkernel/hlc.hpp"
+#include "ringkernel/kernel_buffers.hpp"
 #include "ringkernel/kernel_handle.hpp"
 #include "ringkernel/message.hpp"
 
@@ -39,7 +40,9 @@ class RK_API Runtime {
  public:
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;
-  ~Runtime();  // ends at once: what is queued is lost, on_stop does not run; shutdown() before
+  // Ends at once: what is queued is lost, on_stop does not run, nothing is saved; shutdown()
+  // before.
+  ~Runtime();
 
   Backend backend() const;  // what was chosen; never Auto
   // Why a backend is not available, or nothing where it is.
@@ -47,16 +50,19 @@ class RK_API Runtime {
   static bool is_backend_available(Backend backend) { return !unavailable(backend); }
 
   // Launches a kernel from a handler struct (device/handler_traits.hpp). Errors:
-  // KernelAlreadyExists, InvalidConfig, LaunchFailed, OutOfMemory.
+  // KernelAlreadyExists, InvalidConfig, LaunchFailed, OutOfMemory; of the files of its buffers
+  // NotFound, ValidationError, IoError.
   template <class H>
   Result<KernelHandle> launch(std::string id, const LaunchOptions& options = {},
-                              const typename Context<H>::Params& params = {}) {
+                              const typename Context<H>::Params& params = {},
+                              const KernelBuffers& buffers = {}) {
     return launch_module(std::move(id), module_of<H>(), options, &params,
-                         module_of<H>().params_size);
+                         module_of<H>().params_size, 65536, buffers);
   }
   Result<KernelHandle> launch_module(std::string id, const HandlerModule& module,
                                      const LaunchOptions& options, const void* params,
-                                     size_t params_size, uint64_t key_capacity = 65536);
+                                     size_t params_size, uint64_t key_capacity = 65536,
+                                     const KernelBuffers& buffers = {});
 
   // Wires a port to a kernel; several wires of a port each get a copy. Both kernels may be running.
   // Errors: KernelNotFound, ValidationError (no such port, types that do not fit).
@@ -93,8 +99,8 @@ class RK_API RuntimeBuilder {
   // A folder in which NVRTC looks for the headers of handlers (RK_DEVICE_SOURCE); several calls add
   // up. Where a compiler is given relative paths, the folder that it ran in.
   RuntimeBuilder& device_include(std::string folder);
-  // Looks after each step whether a handler wrote past its State (without a key), shared memory or
-  // a message of begin(): then that is the kernel's last_error, and logged.
+  // Looks after each step whether a handler wrote past its State (without a key), a buffer, shared
+  // memory or a message of begin(): then that is the kernel's last_error, and logged.
   RuntimeBuilder& debug(bool enable);
   RuntimeBuilder& profiling(bool enable);   // takes the latency of each message, not of each batch
   RuntimeBuilder& workers(uint32_t count);  // threads that run blocks; 0: the cores allowed

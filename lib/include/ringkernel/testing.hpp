@@ -88,6 +88,9 @@ class Block {
     frame_.state = allocate(sizeof(State));
     frame_.scratch = allocate(max_of(largest, 1U));
     frame_.reply_buffer = allocate(max_of(m.reply.size, 1U));
+    for (uint32_t i = 0; i < m.buffer_count; ++i)
+      buffers_.push_back(allocate(static_cast<size_t>(m.buffers[i].bytes)));
+    frame_.buffers = buffers_.data();
     shared_ = allocate(kSharedBytes);
     frame_.shared = shared_;
     frame_.shared_size = kSharedBytes;
@@ -190,6 +193,14 @@ class Block {
       messages.push_back(message);
     }
     return messages;
+  }
+
+  // A buffer, zeroed at first: to fill and to look at.
+  template <class B>
+  typename B::View buffer(B) const {
+    constexpr uint32_t index = Context<H>::Buffers::template index_of<B>();
+    static_assert(index < Context<H>::Buffers::kCount, "not a buffer of this handler");
+    return typename B::View(static_cast<typename B::Element*>(buffers_[index]));
   }
 
   // The State, of a handler without a key.
@@ -303,6 +314,7 @@ class Block {
   uint64_t key_count_ = 0;
   void* shared_ = nullptr;
   std::deque<std::unique_ptr<unsigned char[], AlignedDelete>> memory_;
+  std::vector<void*> buffers_;
   std::vector<OutPort> ports_;
   std::vector<OutEdge> edges_;
   std::vector<Link> links_;

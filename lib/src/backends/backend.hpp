@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ringkernel/device/module.hpp"
@@ -99,6 +100,10 @@ struct RemoteEdgeSpec {
   uint32_t block_field_size = 0;
 };
 
+// Move the bytes of a buffer, from its first to its last, part by part.
+using FillPart = std::function<Result<void>(std::span<std::byte> to)>;
+using TakePart = std::function<Result<void>(std::span<const std::byte> from)>;
+
 // A kernel whose handler runs on a device. On the host each of its blocks is a pump: a block of the
 // graph like any other, whose step hands messages to the device and plays back what became of them.
 class RemoteKernel {
@@ -114,6 +119,10 @@ class RemoteKernel {
   virtual void look_again(uint32_t block) = 0;
   // Takes the kernel off the device. REQUIRES: no step runs any more.
   virtual void leave() = 0;
+  // What a buffer holds. DeviceError: it cannot be read any more. REQUIRES: leave().
+  virtual Result<void> read_buffer(uint32_t buffer, const TakePart& take) = 0;
+  // Gives their memory to other kernels. REQUIRES: leave().
+  virtual void drop_buffers() = 0;
   // No news of its failure any more.
   virtual void detach() = 0;
   // Bytes that crossed the bus, and that the kernel holds on the device.

@@ -183,6 +183,18 @@ std::string ports_of(const HandlerSpec& spec) {
   return text + "}\n";
 }
 
+std::string buffers_of(const HandlerSpec& spec) {
+  if (spec.buffers.empty()) return "";
+  std::string text = "namespace buf {\n";
+  for (const BufferSpec& buffer : spec.buffers) {
+    text += "inline constexpr ringkernel::Buffer<\"" + buffer.name + "\", " +
+            cpp_scalar(buffer.type.element);
+    for (const uint64_t extent : buffer.type.extents) text += ", " + std::to_string(extent);
+    text += "> " + buffer.name + "{};\n";
+  }
+  return text + "}\n";
+}
+
 std::string params_of(const HandlerSpec& spec) {
   if (spec.params.empty()) return "using Params = ringkernel::Nothing;\n";
   std::string text = "struct Params {\n";
@@ -219,6 +231,9 @@ std::string declaration_of(const HandlerSpec& spec) {
           join(spec.accepts, [](const auto& m) { return "::" + m->name; }) + ">;\n";
   text += "  using Ports = ringkernel::Ports<" +
           join(spec.emits, [](const PortSpec& p) { return "::port::" + p.name; }) + ">;\n";
+  if (!spec.buffers.empty())
+    text += "  using Buffers = ringkernel::Buffers<" +
+            join(spec.buffers, [](const BufferSpec& b) { return "::buf::" + b.name; }) + ">;\n";
   if (spec.replies != nullptr) text += "  using Reply = ::" + spec.replies->name + ";\n";
   if (!spec.keys.empty())
     text += "  using Keys = ringkernel::CompoundKeys<" +
@@ -403,7 +418,8 @@ std::string declarations(const HandlerSpec& spec) {
       "#include <ringkernel/device/padding.hpp>\n";
   text += using_names(messages);
   for (const auto& message : messages) text += message_struct(*message) + traits_of(*message);
-  return text + ports_of(spec) + params_of(spec) + constants_of(spec) + declaration_of(spec);
+  return text + ports_of(spec) + buffers_of(spec) + params_of(spec) + constants_of(spec) +
+         declaration_of(spec);
 }
 
 std::string generate(const HandlerSpec& spec, const std::string& source) {

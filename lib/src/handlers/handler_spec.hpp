@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/array_type.hpp"
 #include "ringkernel/device/module.hpp"
 #include "schema/message_type.hpp"
 
@@ -24,6 +25,11 @@ struct KeyFields {
   std::vector<std::string> fields;
 };
 
+struct BufferSpec {
+  std::string name;
+  ArrayType type;
+};
+
 struct HandlerSpec {
   enum class Kind : uint8_t { Source, Code, Builtin };
 
@@ -39,7 +45,8 @@ struct HandlerSpec {
   std::vector<schema::MessageTypePtr> accepts;
   std::vector<PortSpec> emits;
   schema::MessageTypePtr replies;  // null: none
-  std::vector<KeyFields> keys;     // empty: State per block
+  std::vector<BufferSpec> buffers;
+  std::vector<KeyFields> keys;  // empty: State per block
   Granularity granularity = Granularity::Serial;
   std::vector<schema::Field> params;  // default_value: the value in force
   std::vector<std::pair<std::string, int64_t>> constants;

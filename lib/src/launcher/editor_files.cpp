@@ -27,12 +27,14 @@ void add_new(List& all, const List& more, Same&& same) {
 }
 
 // What all kernels declare, as if one did: an editor reads a handler's file without knowing whose
-// it is. Of two ports or params with one name, the first counts.
+// it is. Of two ports, buffers or params with one name, the first counts.
 HandlerSpec together(const std::vector<HandlerSpec>& specs) {
   HandlerSpec all;
   for (const HandlerSpec& spec : specs) {
     add_new(all.accepts, spec.accepts, [](const auto& a, const auto& b) { return a == b; });
     add_new(all.emits, spec.emits, [](const auto& a, const auto& b) { return a.name == b.name; });
+    add_new(all.buffers, spec.buffers,
+            [](const auto& a, const auto& b) { return a.name == b.name; });
     add_new(all.keys, spec.keys,
             [](const auto& a, const auto& b) { return a.message == b.message; });
     add_new(all.params, spec.params, [](const auto& a, const auto& b) { return a.name == b.name; });

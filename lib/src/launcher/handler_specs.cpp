@@ -27,6 +27,8 @@ handlers::HandlerSpec handler_spec(const topology::Topology& topology,
   spec.accepts = kernel.accepts;
   for (const topology::Port& port : kernel.emits)
     spec.emits.push_back({port.name, port.message, port.max});
+  for (const topology::Buffer& buffer : kernel.buffers)
+    spec.buffers.push_back({buffer.name, buffer.type});
   spec.replies = kernel.replies;
   for (const topology::Key& key : kernel.keys) spec.keys.push_back({key.message, key.fields});
   spec.granularity = static_cast<Granularity>(kernel.granularity);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/npy.hpp"
 #include "handlers/load.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/generated_input.hpp"
@@ -17,10 +18,15 @@ tl::unexpected<StartError> start_error(ExitCode code, Error error) {
   return tl::unexpected<StartError>(StartError{code, std::move(error)});
 }
 
-// What the engine refuses is a topology that cannot run as it stands.
+// What the engine refuses is a topology that cannot run as it stands; a file that it cannot read is
+// one that a buffer is loaded from.
 tl::unexpected<StartError> refused(const Error& error) {
   const bool memory = error.code == ErrorCode::OutOfMemory;
-  return start_error(memory ? ExitCode::Unavailable : ExitCode::Invalid, error);
+  const bool file = error.code == ErrorCode::NotFound || error.code == ErrorCode::IoError;
+  return start_error(memory ? ExitCode::Unavailable
+                     : file ? ExitCode::NoInput
+                            : ExitCode::Invalid,
+                     error);
 }
 
 MessageInfo info_of(const schema::MessageType& type) {
@@ -48,6 +54,7 @@ class Builder {
  private:
   Started add_input(const topology::Input& input);
   Started add_output(const topology::Output& output);
+  tl::expected<KernelBuffers, StartError> buffers_of(const topology::Kernel& kernel) const;
   tl::expected<Channel, StartError> open_input(const topology::Input& input,
                                                bool& stdin_like) const;
   tl::expected<Channel, StartError> open_output(const topology::Output& output) const;
@@ -175,6 +182,22 @@ Started Builder::add_outputs() {
   return {};
 }
 
+// A run that could not save what it has worked out does not begin.
+tl::expected<KernelBuffers, StartError> Builder::buffers_of(const topology::Kernel& kernel) const {
+  KernelBuffers buffers;
+  for (const topology::Buffer& buffer : kernel.buffers) {
+    if (!buffer.load.empty()) buffers.load(std::string_view(buffer.name), buffer.load);
+    if (buffer.save.empty() || settings_.capture) continue;
+    if (auto may = NpyWriter::check(buffer.save); !may) {
+      Error error = may.error();
+      error.message = "buffer '" + buffer.name + "' of '" + kernel.name + "': " + error.message;
+      return start_error(ExitCode::OutputError, std::move(error));
+    }
+    buffers.save(std::string_view(buffer.name), buffer.save);
+  }
+  return buffers;
+}
+
 Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules,
                              std::vector<Placement> placements) {
   for (size_t i = 0; i < topology_.kernels.size(); ++i) {
@@ -188,6 +211,9 @@ Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules,
     spec.options.enable_k2k = true;
     if (modules[i]->params_size > 0) spec.params = handlers::params_bytes(kernel.params);
     spec.key_capacity = kernel.key_capacity;
+    auto buffers = buffers_of(kernel);
+    if (!buffers) return tl::unexpected(buffers.error());
+    spec.buffers = std::move(*buffers);
     spec.device = placements[i].device;
     spec.device_image = std::move(placements[i].image);
     auto node = graph_.engine->add_kernel(std::move(spec));
@@ -295,7 +321,8 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   CrashHandler::count_by(engine.get());
   engine->set_on_failure([this, goes_on = topology.run.continue_on_kernel_failure](
                              const runtime::Node& kernel, const Error& error) {
-    const std::string text = "kernel '" + kernel.name() + "' failed: " + error.message;
+    std::string text = "kernel '" + kernel.name() + "' failed: " + error.message;
+    if (kernel.saves_buffers()) text += "; its buffers are lost, and not saved";
     if (goes_on)
       events.complain(ExitCode::Crashed, text);
     else

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "handlers/load.hpp"
@@ -19,6 +21,8 @@ namespace ringkernel::launcher {
 namespace {
 
 constexpr int kLogWarning = 2;
+// For a kernel that a client ends at the end of the run, which has nothing left to handle.
+constexpr auto kEndOfTermination = std::chrono::seconds(10);
 
 using std::chrono::steady_clock;
 
@@ -95,11 +99,14 @@ struct RunningTopology::Impl {
   std::atomic<bool> interrupted{false};
   std::atomic<bool> hurried{false};
   std::atomic<bool> stuck{false};
+  std::shared_timed_mutex terminating;  // shared by those who end a kernel
 
   tl::expected<Backend, StartError> wanted_backend() const;
   bool over() const;
   bool waits_for_inputs() const;
   ExitCode end();
+  void save_buffers();
+  void complain_unsaved(const Result<void>& terminated);
   bool too_many_failed(const RunTotals& totals) const;
   Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
@@ -189,6 +196,35 @@ bool RunningTopology::Impl::too_many_failed(const RunTotals& totals) const {
   return failed > topology.run.max_failed;
 }
 
+// A kernel saves its buffers when it has ended. The drain is over: nothing is left that it could
+// handle.
+void RunningTopology::Impl::save_buffers() {
+  // Until those that a client ended have saved theirs.
+  std::unique_lock lock(terminating, std::defer_lock);
+  const bool ended = !stuck.load() && lock.try_lock_for(kEndOfTermination);
+  for (const auto& kernel : graph.kernels) {
+    const KernelState state = kernel.node->state();
+    if (!kernel.node->saves_buffers() || is_finished(state)) continue;
+    if (!ended) {
+      graph.events.complain(ExitCode::Failed,
+                            "the buffers of '" + kernel.kernel->name + "' are not saved");
+      continue;
+    }
+    if (can_deactivate(state)) (void)graph.engine->deactivate(*kernel.node);
+    complain_unsaved(graph.engine->terminate(*kernel.node));
+  }
+}
+
+// The message of a lost device says that its buffers are.
+void RunningTopology::Impl::complain_unsaved(const Result<void>& terminated) {
+  if (!terminated && terminated.error().code == ErrorCode::IoError)
+    graph.events.complain(ExitCode::OutputError, "kernel '" + terminated.error().where +
+                                                     "': " + terminated.error().message);
+  else if (!terminated && terminated.error().code == ErrorCode::DeviceError)
+    graph.events.complain(ExitCode::Crashed, "kernel '" + terminated.error().where +
+                                                 "': " + terminated.error().message);
+}
+
 ExitCode RunningTopology::Impl::end() {
   // What ended before its inputs did has a limit; the end of the inputs has none, until somebody
   // asks for the end meanwhile, or an output fails.
@@ -209,6 +245,7 @@ ExitCode RunningTopology::Impl::end() {
                             : "the time to drain was over; what was left is in the dead letters");
   }
   stuck.store(drained == Drain::Result::Stuck);
+  save_buffers();
   if (!stuck.load()) {
     for (const auto& output : graph.outputs)
       graph.engine->run_on(*output.node, [&](Block&) { output.step->close(); });
@@ -357,7 +394,10 @@ Result<void> RunningTopology::terminate(const std::string& kernel,
   const RunGraph::Kernel* found = impl_->graph.kernel(kernel);
   if (phase() == Phase::Starting || found == nullptr)
     return fail(ErrorCode::KernelNotFound, "there is no kernel '" + kernel + "'", name());
-  return impl_->graph.engine->terminate(*found->node, limit);
+  const std::shared_lock lock(impl_->terminating);
+  auto terminated = impl_->graph.engine->terminate(*found->node, limit);
+  impl_->complain_unsaved(terminated);
+  return terminated;
 }
 
 }  // namespace ringkernel::launcher

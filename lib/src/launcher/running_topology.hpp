@@ -47,7 +47,7 @@ struct RunSettings {
   std::string dead_letters;                // FILE; empty: the topology's, else NAME.dead.jsonl
   LoadHandlers load_handlers;              // empty: compiled or found by the handlers room
   // Set: outputs write nothing and give each message as JSON here, on a worker, one call at a time
-  // per output. `type` is the message's type.
+  // per output, and buffers are not saved. `type` is the message's type.
   std::function<void(std::string_view output, std::string_view type, std::string_view json)>
       capture;
   // Set: dead letters are given here, as in the file, and no file is made. One call at a time.

@@ -185,21 +185,30 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
                 "a keyed kernel cannot spread its messages by " +
                     std::string(to_string(o.scheduler->strategy)),
                 spec.name);
+  auto transfer = BufferTransfer::open(*m, spec.buffers, spec.name);
+  if (!transfer) return tl::unexpected(transfer.error());
   bool grid = o.cooperative || m->granularity == Granularity::Grid;
   uint32_t blocks = grid ? 1 : o.grid_size;
   auto node = impl_->add_node(spec.name, NodeKind::Kernel, blocks, m->port_count + 1, o);
   if (!node) return tl::unexpected(node.error());
   GraphNode& kernel = **node;
   kernel.module_ = m;
+  kernel.transfer_ = std::move(*transfer);
   kernel.host_queues_ = spec.host_queues;
   kernel.launched_ns_ = monotonic_ns();
   kernel.k2k_ = o.enable_k2k;
   auto laid_out = impl_->lay_out_state(kernel, spec);
   if (laid_out) laid_out = impl_->attach_dead_letters(kernel);
-  if (laid_out && spec.device) laid_out = impl_->put_on_device(kernel, spec);
+  if (laid_out)
+    laid_out = spec.device ? impl_->put_on_device(kernel, spec) : impl_->lay_out_buffers(kernel);
+  kernel.transfer_.close_sources();
   if (laid_out && spec.host_queues) laid_out = impl_->attach_receiver(kernel);
   if (laid_out && impl_->started_ && kernel.remote_ != nullptr) laid_out = kernel.remote_->launch();
   if (!laid_out) {
+    if (kernel.remote_ != nullptr) {
+      kernel.remote_->leave();
+      kernel.remote_->drop_buffers();
+    }
     kernel.set_error(to_string(laid_out.error()));
     kernel.state_ = KernelState::Failed;
     impl_->forget(kernel);
@@ -517,12 +526,17 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
       if (!complete) std::this_thread::sleep_for(kPoll);
     }
   }
-  node.state_ = KernelState::Terminated;
-  node.ended_ns_ = monotonic_ns();
   if (node.remote_ != nullptr) {
+    node.left_ = true;
     end_steps([](Block&) {});
     node.remote_->leave();
   }
+  // Who waits for the end may read what is saved.
+  const Result<void> saved = impl_->save_buffers(node);
+  // Unless its device was lost meanwhile.
+  KernelState ending = KernelState::Terminating;
+  node.state_.compare_exchange_strong(ending, KernelState::Terminated);
+  node.ended_ns_ = monotonic_ns();
   std::shared_ptr<HostSender> sender;
   {
     std::lock_guard lock(impl_->mutex_);
@@ -546,6 +560,7 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
         impl_->arena_.decommit(e.staging, size_t{e.staging_capacity} * e.staging_stride);
   if (node.options_.mode == KernelMode::Persistent)
     impl_->backend_->expect_persistent(-static_cast<int64_t>(node.parts_.size()));
+  if (!saved) return saved;
   if (timed_out)
     return fail(ErrorCode::Timeout, "kernel was terminated before it had drained", node.name_);
   return {};

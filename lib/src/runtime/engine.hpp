@@ -20,6 +20,7 @@
 
 #include "ringkernel/device/module.hpp"
 #include "ringkernel/error.hpp"
+#include "ringkernel/kernel_buffers.hpp"
 #include "ringkernel/kernel_state.hpp"
 #include "ringkernel/launch_options.hpp"
 #include "ringkernel/metrics.hpp"
@@ -44,6 +45,7 @@ struct KernelSpec {
   const HandlerModule* module = nullptr;
   LaunchOptions options;
   std::vector<std::byte> params;  // module->params_size bytes; empty: zeroed
+  KernelBuffers buffers;
   uint64_t key_capacity = 65536;  // keys of the whole kernel
   bool host_queues =
       false;  // a library kernel: send() from the host, unconnected ports to receive()
@@ -155,8 +157,9 @@ class Engine {
   // --- lifecycle of one kernel
   Result<void> activate(Node& kernel);
   Result<void> deactivate(Node& kernel);
-  // Closes its in-edges, drains what had been accepted, runs on_stop. Timeout: `limit` passed; what
-  // was left became dead letters.
+  // Closes its in-edges, drains what had been accepted, runs on_stop, saves its buffers. Timeout:
+  // `limit` passed; what was left became dead letters. IoError, DeviceError: it has ended, and a
+  // buffer could not be saved.
   Result<void> terminate(Node& kernel, std::optional<std::chrono::nanoseconds> limit = {});
 
   // --- draining
@@ -218,6 +221,7 @@ class Node {
   virtual KernelCounts counts() const = 0;
   virtual std::chrono::nanoseconds uptime() const = 0;
   virtual std::string last_error() const = 0;
+  virtual bool saves_buffers() const = 0;
   virtual std::optional<int> device() const = 0;  // a GPU's ordinal; none: the CPU
 };
 

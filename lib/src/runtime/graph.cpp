@@ -1,5 +1,7 @@
 #include "runtime/graph.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -32,7 +34,7 @@ StepResult GraphNode::step(Block& block, uint32_t budget) {
   for (std::byte* guard : parts.guards) {
     if (std::all_of(guard, guard + kGuardBytes, [](std::byte b) { return b == kGuard; })) continue;
     std::fill_n(guard, kGuardBytes, kGuard);
-    set_error("the handler wrote past its State, shared memory or a message of begin()");
+    set_error("the handler wrote past its State, a buffer, shared memory or a message of begin()");
     if (engine_->log_) engine_->log_(name_, static_cast<int>(LogLevel::Error), last_error(), 0);
   }
   return result;
@@ -254,6 +256,51 @@ Result<void> EngineImpl::lay_out_keys(GraphNode& node, BlockParts& parts, const 
   return {};
 }
 
+Result<void> EngineImpl::lay_out_buffers(GraphNode& node) {
+  const HandlerModule& m = *node.module_;
+  uint64_t all = 0;
+  for (uint32_t i = 0; i < m.buffer_count; ++i) all += m.buffers[i].bytes;
+  const uint64_t has =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  if (all > has)
+    return fail(ErrorCode::OutOfMemory,
+                "its buffers take " + std::to_string(all) + " bytes, and this machine has " +
+                    std::to_string(has),
+                node.name_);
+  const auto sources = node.transfer_.sources();
+  for (uint32_t i = 0; i < m.buffer_count; ++i) {
+    const size_t bytes = m.buffers[i].bytes;
+    auto memory = allocate(bytes + (options_.debug ? kGuardBytes : 0), node.buffer_memory_);
+    if (!memory) return tl::unexpected(memory.error());
+    node.buffers_.push_back(*memory);
+    auto* elements = static_cast<std::byte*>(*memory);
+    guard(*node.parts_[0], elements, bytes);
+    if (sources[i] == nullptr) continue;
+    if (auto filled = sources[i]({elements, bytes}); !filled) return filled;
+  }
+  for (auto& parts : node.parts_) parts->owner.block.buffers = node.buffers_.data();
+  return {};
+}
+
+Result<void> EngineImpl::save_buffers(GraphNode& node) {
+  auto saved = node.transfer_.save([&](uint32_t i, const backends::TakePart& take) {
+    if (node.remote_ != nullptr) return node.remote_->read_buffer(i, take);
+    return take({static_cast<const std::byte*>(node.buffers_[i]), node.module_->buffers[i].bytes});
+  });
+  if (node.remote_ != nullptr) node.remote_->drop_buffers();
+  if (saved) return saved;
+  Error error = saved.error();
+  error.where = node.name_;
+  return tl::unexpected(std::move(error));
+}
+
+void EngineImpl::guard(BlockParts& parts, void* memory, size_t size) const {
+  if (!options_.debug) return;
+  std::byte* end = static_cast<std::byte*>(memory) + size;
+  std::fill_n(end, kGuardBytes, kGuard);
+  parts.guards.push_back(end);
+}
+
 Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) {
   auto device = backends::cuda::Device::open(*spec.device);
   if (!device) return tl::unexpected(device.error());
@@ -267,7 +314,8 @@ Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) 
   resident.key_capacity = spec.key_capacity;
   resident.accept_types = node.parts_[0]->accept_types;
   resident.on_lost = [this, &node](const Error& error) { kernel_failed(node, error); };
-  auto kernel = backends::cuda::ResidentKernel::create(std::move(*device), std::move(resident));
+  auto kernel = backends::cuda::ResidentKernel::create(std::move(*device), std::move(resident),
+                                                       node.transfer_.sources());
   if (!kernel) return tl::unexpected(kernel.error());
   node.remote_ = std::move(*kernel);
   for (uint32_t i = 0; i < node.parts_.size(); ++i)
@@ -311,19 +359,13 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     parts->params = spec.params;
     parts->params.resize(std::max<size_t>(m.params_size, 1));
     b.params = parts->params.data();
-    auto guard = [&](void* memory, size_t size) {
-      if (!options_.debug) return;
-      std::byte* end = static_cast<std::byte*>(memory) + size;
-      std::fill_n(end, kGuardBytes, kGuard);
-      parts->guards.push_back(end);
-    };
     const size_t guarded = options_.debug ? kGuardBytes : 0;
     const bool each = m.granularity == Granularity::Thread;
     b.scratch_size = each ? (largest + 15U) & ~15U : 0;
     const size_t scratch = each ? size_t{b.scratch_size} * threads : largest;
     parts->scratch.resize(scratch + guarded + 1);
     b.scratch = parts->scratch.data();
-    guard(b.scratch, scratch);
+    guard(*parts, b.scratch, scratch);
     b.profiled = options_.profiling ? 1 : 0;
     parts->reply.resize(std::max<uint32_t>(m.reply.size, 1));
     b.reply_buffer = parts->reply.data();
@@ -332,13 +374,13 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     auto state = allocate(std::max<uint32_t>(m.state_size, 16) + guarded, parts->state_memory);
     if (!state) return tl::unexpected(state.error());
     b.state = *state;
-    if (m.state_size > 0) guard(b.state, m.state_size);
+    if (m.state_size > 0) guard(*parts, b.state, m.state_size);
     if (node.options_.shared_memory_size > 0) {
       auto shared = allocate(node.options_.shared_memory_size + guarded, parts->state_memory);
       if (!shared) return tl::unexpected(shared.error());
       b.shared = *shared;
       b.shared_size = static_cast<uint32_t>(node.options_.shared_memory_size);
-      guard(b.shared, b.shared_size);
+      guard(*parts, b.shared, b.shared_size);
     }
     backend_->attach_team(parts->owner, threads);
     if (threads > 1 && m.granularity == Granularity::Thread) {
@@ -440,6 +482,8 @@ void EngineImpl::forget(GraphNode& node) {
     std::lock_guard lock(mutex_);
     give_back(parts->state_memory);
   }
+  std::lock_guard lock(mutex_);
+  give_back(node.buffer_memory_);
 }
 
 uint64_t EngineImpl::memory_of(const GraphNode& node) const {
@@ -448,6 +492,7 @@ uint64_t EngineImpl::memory_of(const GraphNode& node) const {
   for (const auto& parts : node.parts_)
     for (const auto* memory : {&parts->memory, &parts->state_memory})
       for (auto [at, size] : *memory) bytes += size;
+  for (auto [at, size] : node.buffer_memory_) bytes += size;
   for (const auto& edge : edges_)
     if (edge->to_ == &node)
       for (auto [at, size] : edge->memory_) bytes += size;

@@ -15,6 +15,7 @@
 #include "backends/backend.hpp"
 #include "core/arena.hpp"
 #include "core/message_ids.hpp"
+#include "runtime/buffer_transfer.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/request_table.hpp"
 
@@ -73,6 +74,7 @@ class GraphNode final : public Node, public backends::Stepper {
   KernelCounts counts() const override;
   std::chrono::nanoseconds uptime() const override;
   std::string last_error() const override;
+  bool saves_buffers() const override { return transfer_.saves(); }
 
   std::optional<int> device() const override {
     return remote_ != nullptr ? std::optional<int>(remote_->device()) : std::nullopt;
@@ -85,9 +87,7 @@ class GraphNode final : public Node, public backends::Stepper {
            (state == KernelState::Terminating && draining_.load(std::memory_order_acquire));
   }
   // A pump steps in every state, to finish what is on the device.
-  bool may_run() const override {
-    return remote_ != nullptr ? state_.load() != KernelState::Terminated : active();
-  }
+  bool may_run() const override { return remote_ != nullptr ? !left_.load() : active(); }
   void set_error(std::string error);
   std::vector<LatencyBucket> latency_buckets() const;
   std::vector<const BlockCounters*> all_counters() const;
@@ -98,6 +98,7 @@ class GraphNode final : public Node, public backends::Stepper {
   uint32_t id_ = 0;
   std::atomic<KernelState> state_{KernelState::Created};
   std::atomic<bool> draining_{false};  // Terminating, and what was accepted is still handled
+  std::atomic<bool> left_{false};      // nothing of it is to go to a device any more
   std::atomic<bool> k2k_{false};       // enable_k2k, or an edge from or to another kernel
   LaunchOptions options_;
   const HandlerModule* module_ = nullptr;
@@ -105,6 +106,9 @@ class GraphNode final : public Node, public backends::Stepper {
   std::unique_ptr<backends::RemoteKernel> remote_;  // of a kernel on a device
   std::vector<MessageInfo> types_;                  // of an input
   std::vector<std::unique_ptr<BlockParts>> parts_;
+  BufferTransfer transfer_;
+  std::vector<void*> buffers_;  // on the CPU, in the module's order
+  std::vector<std::pair<void*, size_t>> buffer_memory_;
   std::unique_ptr<uint64_t> keys_ = std::make_unique<uint64_t>(0);
   uint64_t launched_ns_ = 0;
   std::atomic<uint64_t> ended_ns_{0};
@@ -162,11 +166,16 @@ class EngineImpl {
                               const LaunchOptions& options);
   Result<void> lay_out_state(GraphNode& node, const KernelSpec& spec);
   Result<void> lay_out_keys(GraphNode& node, BlockParts& parts, const KernelSpec& spec);
+  Result<void> lay_out_buffers(GraphNode& node);
   Result<void> put_on_device(GraphNode& node, const KernelSpec& spec);
+  // REQUIRES: steps have ended for good, and nothing of the kernel is on a device.
+  Result<void> save_buffers(GraphNode& node);
   // The kernel's device is lost: what waits for it becomes dead letters.
   void kernel_failed(GraphNode& node, const Error& error);
   uint64_t bury_backlog(GraphNode& node, Reason reason);
   uint64_t bury_on_device(GraphNode& node, Reason reason);
+  // Debug: marks what lies behind memory that a handler writes to.
+  void guard(BlockParts& parts, void* memory, size_t size) const;
   Result<void> attach_dead_letters(GraphNode& node);
   Result<GraphEdge*> connect(const EdgeSpec& spec);
   void attach_on_device(GraphEdge& edge, uint32_t copies);

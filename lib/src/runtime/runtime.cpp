@@ -7,6 +7,7 @@
 
 #include "backends/cuda/device.hpp"
 #include "core/clock.hpp"
+#include "core/npy.hpp"
 #include "handlers/device_compiler.hpp"
 #include "ringkernel/device/outbox.hpp"
 #include "runtime/graph.hpp"
@@ -363,8 +364,13 @@ Result<std::string> device_image(const std::string& id, const HandlerModule& mod
 
 Result<KernelHandle> Runtime::launch_module(std::string id, const HandlerModule& module,
                                             const LaunchOptions& options, const void* params,
-                                            size_t params_size, uint64_t key_capacity) {
+                                            size_t params_size, uint64_t key_capacity,
+                                            const KernelBuffers& buffers) {
+  for (const BufferBinding& binding : buffers.all())
+    if (!binding.save_file.empty())
+      if (auto may = NpyWriter::check(binding.save_file); !may) return tl::unexpected(may.error());
   KernelSpec spec;
+  spec.buffers = buffers;
   spec.name = id;
   spec.module = &module;
   spec.options = options;

@@ -11,16 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/scalar.hpp"
 #include "ringkernel/error.hpp"
 
 namespace ringkernel::schema {
 
-enum class Scalar : uint8_t { Bool, U8, U16, U32, U64, I8, I16, I32, I64, F32, F64 };
-
-// "u32"; the C++ name ("uint32_t") is the code generator's business.
-std::string_view to_string(Scalar scalar);
-std::optional<Scalar> scalar_from_string(std::string_view name);
-uint32_t size_of(Scalar scalar);
+using ringkernel::Scalar;
+using ringkernel::scalar_from_string;
 
 struct MessageType;
 

@@ -10,27 +10,6 @@ uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
 
 }  // namespace
 
-uint32_t size_of(Scalar scalar) {
-  switch (scalar) {
-    case Scalar::Bool:
-    case Scalar::U8:
-    case Scalar::I8:
-      return 1;
-    case Scalar::U16:
-    case Scalar::I16:
-      return 2;
-    case Scalar::U32:
-    case Scalar::I32:
-    case Scalar::F32:
-      return 4;
-    case Scalar::U64:
-    case Scalar::I64:
-    case Scalar::F64:
-      return 8;
-  }
-  return 8;
-}
-
 bool lay_out(Type& type) {
   uint64_t size = 0;
   switch (type.kind) {

@@ -1,7 +1,6 @@
 #include "schema/type_text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <set>
 
@@ -32,9 +31,6 @@ std::string decimal_of(std::string_view text) {
   auto [at, code] = std::from_chars(text.data() + 2, end, value, base);
   return code == std::errc() && at == end ? std::to_string(value) : "";
 }
-
-constexpr std::array<std::string_view, 11> kScalars = {"bool", "u8",  "u16", "u32", "u64", "i8",
-                                                       "i16",  "i32", "i64", "f32", "f64"};
 
 class Parser {
  public:
@@ -207,7 +203,7 @@ class Parser {
   }
 
   std::string nearest(std::string_view name) const {
-    std::vector<std::string> candidates(kScalars.begin(), kScalars.end());
+    std::vector<std::string> candidates(kScalarNames.begin(), kScalarNames.end());
     candidates.insert(candidates.end(), {"string", "bytes", "enum"});
     for (const auto& message : known_) candidates.push_back(message->name);
     const std::string best = nearest_name(name, candidates);
@@ -221,14 +217,6 @@ class Parser {
 };
 
 }  // namespace
-
-std::string_view to_string(Scalar scalar) { return kScalars[static_cast<size_t>(scalar)]; }
-
-std::optional<Scalar> scalar_from_string(std::string_view name) {
-  auto found = std::find(kScalars.begin(), kScalars.end(), name);
-  if (found == kScalars.end()) return std::nullopt;
-  return static_cast<Scalar>(found - kScalars.begin());
-}
 
 std::string to_string(const Type& type) {
   std::string text;

@@ -1,6 +1,8 @@
-// Inputs, outputs and dead letters: what their messages must have, and that no two share a file.
+// Inputs, outputs, dead letters and saved buffers: what their messages must have, and that no two
+// share a file.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "topology/reader.hpp"
 
@@ -67,12 +69,15 @@ std::string whole_path(const std::string& path) {
   return (code ? std::filesystem::path(path) : absolute).lexically_normal().string();
 }
 
+std::string dead_letters_of(const Topology& topology) {
+  return topology.dead_letters_file.empty() ? topology.name + ".dead.jsonl"
+                                            : topology.dead_letters_file;
+}
+
 // An output begins its file anew, also where an input or the dead letters are in it.
 void check_files(Reader& reader) {
   const Topology& topology = reader.topology;
-  const std::string dead =
-      whole_path(topology.dead_letters_file.empty() ? topology.name + ".dead.jsonl"
-                                                    : topology.dead_letters_file);
+  const std::string dead = whole_path(dead_letters_of(topology));
   auto shared = [](const std::string& path) { return path.rfind("/dev/", 0) != 0; };
   for (const Input& input : topology.inputs)
     if (input.kind == Input::Kind::File && !reader.is_broken(input.name) &&
@@ -95,12 +100,35 @@ void check_files(Reader& reader) {
   }
 }
 
+// A buffer takes the place of whatever the file was.
+void check_saves(Reader& reader) {
+  const Topology& topology = reader.topology;
+  std::map<std::string, std::string> writers;  // by whole path
+  writers[whole_path(dead_letters_of(topology))] = "the dead letters";
+  for (const Input& input : topology.inputs)
+    if (input.kind == Input::Kind::File) writers[whole_path(input.path)] = "'" + input.name + "'";
+  for (const Output& output : topology.outputs)
+    if (output.kind == Output::Kind::File)
+      writers[whole_path(output.path)] = "'" + output.name + "'";
+  for (const Kernel& kernel : topology.kernels)
+    for (const Buffer& buffer : kernel.buffers) {
+      if (buffer.save.empty()) continue;
+      const std::string name = "buffer '" + buffer.name + "' of '" + kernel.name + "'";
+      const auto [other, first] = writers.emplace(whole_path(buffer.save), name);
+      if (!first)
+        reader.error(buffer.save_position,
+                     name + " is saved to '" + buffer.save + "', the file of " + other->second,
+                     "same-file", "", "give one of them another file");
+    }
+}
+
 }  // namespace
 
 void check_ends(Reader& reader) {
   check_deadlines(reader);
   check_tags(reader);
   check_files(reader);
+  check_saves(reader);
 }
 
 }  // namespace ringkernel::topology

@@ -10,6 +10,9 @@ namespace {
 
 void check_builtin(Reader& reader, const Kernel& kernel) {
   if (kernel.handler.kind != Handler::Kind::Builtin) return;
+  if (!kernel.buffers.empty())
+    reader.error(kernel.handler.position, "a built-in handler has no use for buffers",
+                 "builtin-shape");
   if (kernel.handler.builtin == "echo" && (kernel.accepts.size() != 1 || kernel.emits.size() != 1 ||
                                            kernel.accepts[0] != kernel.emits[0].message ||
                                            (kernel.replies && kernel.replies != kernel.accepts[0])))

@@ -16,14 +16,21 @@ struct SectionName {
   Section section;
   const char* name;
 };
-constexpr SectionName kSections[] = {
-    {Section::Field, "field"},   {Section::Kernel, "kernel"},
-    {Section::Launch, "launch"}, {Section::Scheduler, "scheduler"},
-    {Section::Build, "build"},   {Section::Port, "port"},
-    {Section::Input, "input"},   {Section::Output, "output"},
-    {Section::Wire, "wire"},     {Section::Run, "run"},
-    {Section::Until, "until"},   {Section::DeadLetters, "dead_letters"},
-    {Section::Test, "test"},     {Section::Expectation, "expectation"}};
+constexpr SectionName kSections[] = {{Section::Field, "field"},
+                                     {Section::Kernel, "kernel"},
+                                     {Section::Launch, "launch"},
+                                     {Section::Scheduler, "scheduler"},
+                                     {Section::Build, "build"},
+                                     {Section::Port, "port"},
+                                     {Section::Buffer, "buffer"},
+                                     {Section::Input, "input"},
+                                     {Section::Output, "output"},
+                                     {Section::Wire, "wire"},
+                                     {Section::Run, "run"},
+                                     {Section::Until, "until"},
+                                     {Section::DeadLetters, "dead_letters"},
+                                     {Section::Test, "test"},
+                                     {Section::Expectation, "expectation"}};
 
 Json reference(const std::string& name) { return {{"$ref", "#/definitions/" + name}}; }
 Json either(std::vector<Json> schemas) { return {{"anyOf", std::move(schemas)}}; }
@@ -60,6 +67,9 @@ Json special(const KeyInfo& info) {
   if (info.section == Section::Kernel && key == "emits")
     return {{"type", "object"},
             {"additionalProperties", either({type("string"), reference("port")})}};
+  if (key == "buffers")
+    return {{"type", "object"},
+            {"additionalProperties", either({type("string"), reference("buffer")})}};
   if (key == "key")
     return either({type("string"),
                    {{"type", "array"}, {"items", type("string")}},

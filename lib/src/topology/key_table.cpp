@@ -37,9 +37,14 @@ const std::vector<KeyInfo>& key_table() {
       {S::Kernel, "launch", H::Section, "launch", false, "launch options"},
       {S::Kernel, "params", H::Map, "", false, "name: type = value, read at run time"},
       {S::Kernel, "constants", H::Map, "", false, "name: integer, known when compiling"},
+      {S::Kernel, "buffers", H::Map, "buffer", false,
+       "arrays by name: type, or {type, load, save}"},
       {S::Kernel, "build", H::Section, "build", false, "how the handler is compiled"},
       {S::Port, "message", H::Text, "", true, "message type of the port"},
       {S::Port, "max", H::Integer, "", false, "most emits per handled message (1)"},
+      {S::Buffer, "type", H::Text, "", true, "elements and extents: f32[1024,1024]"},
+      {S::Buffer, "load", H::Text, "", false, "the .npy file that it holds at launch"},
+      {S::Buffer, "save", H::Text, "", false, "the .npy file that it is written to at the end"},
       {S::Launch, "mode", H::Enum, "persistent|event_driven", false,
        "resident, or started per batch"},
       {S::Launch, "grid_size", H::Integer, "", false, "blocks (1)"},
@@ -139,8 +144,7 @@ bool is_later(Section section, std::string_view key) {
   if (section != Section::Top && section != Section::Kernel && section != Section::Input &&
       section != Section::Output && section != Section::Run)
     return false;
-  for (std::string_view later :
-       {"journal", "checkpoint", "restart", "observe", "buffers", "cluster", "node"})
+  for (std::string_view later : {"journal", "checkpoint", "restart", "observe", "cluster", "node"})
     if (key == later) return true;
   return false;
 }

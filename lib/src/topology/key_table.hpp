@@ -15,6 +15,7 @@ enum class Section : uint8_t {
   Scheduler,
   Build,
   Port,
+  Buffer,
   Input,
   Output,
   Wire,

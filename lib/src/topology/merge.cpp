@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "topology/key_table.hpp"
 #include "topology/suggest.hpp"
 
 namespace ringkernel::topology {
@@ -22,6 +23,21 @@ std::string with_value(const std::string& declaration, const std::string& value)
 bool is_param(const std::vector<std::string>& path) {
   if (path.size() < 2 || path[path.size() - 2] != "params") return false;
   return (path.size() == 3 && path[0] == "defaults") || (path.size() == 4 && path[0] == "kernels");
+}
+
+// kernels.NAME.buffers.B and defaults.buffers.B.
+bool is_buffer(const std::vector<std::string>& path) {
+  if (path.size() < 2 || path[path.size() - 2] != "buffers") return false;
+  return (path.size() == 3 && path[0] == "defaults") || (path.size() == 4 && path[0] == "kernels");
+}
+
+// A buffer's short form, its type alone, written out.
+void write_out(Value& buffer) {
+  Value whole;
+  whole.kind = Value::Kind::Map;
+  whole.position = buffer.position;
+  whole.members.push_back({{"type", buffer.position}, buffer});
+  buffer = std::move(whole);
 }
 
 // A way in, a way out or a kind of handler, with the options that only it has.
@@ -68,6 +84,12 @@ void drop_other_ways(Value& base, std::string_view section,
 }
 
 void merge_at(Value& base, const Value& overlay, std::vector<std::string>& path) {
+  if (is_buffer(path) && base.is_scalar() && overlay.is_map()) write_out(base);
+  if (is_buffer(path) && base.is_map() && overlay.is_scalar()) {
+    Value whole = overlay;
+    write_out(whole);
+    return merge_at(base, whole, path);
+  }
   if (base.is_map() && overlay.is_map()) {
     drop_other_ways(base, section_of(path),
                     [&](std::string_view way) { return overlay.find(way) != nullptr; });
@@ -139,6 +161,23 @@ const Value* default_param(const Value& document, const std::vector<std::string>
   return param != nullptr && param->is_scalar() ? param : nullptr;
 }
 
+// Whether the path leads to what a buffer has: kernels.NAME.buffers.B.load.
+bool leads_into_buffer(std::vector<std::string> path) {
+  if (path.empty() || find_key(Section::Buffer, path.back()) == nullptr) return false;
+  path.pop_back();
+  return is_buffer(path);
+}
+
+// A buffer that a kernel has from the defaults.
+bool is_default_buffer(const Value& document, const std::vector<std::string>& steps) {
+  if (!leads_into_buffer(steps) || steps[0] != "kernels") return false;
+  const Value* kernels = document.find("kernels");
+  const Value* defaults = document.find("defaults");
+  const Value* buffers = defaults == nullptr ? nullptr : defaults->find("buffers");
+  return kernels != nullptr && kernels->find(steps[1]) != nullptr && buffers != nullptr &&
+         buffers->find(steps[3]) != nullptr;
+}
+
 }  // namespace
 
 void set_path(Value& document, const std::string& path, const std::string& text,
@@ -157,13 +196,15 @@ void set_path(Value& document, const std::string& path, const std::string& text,
   const Value* inherited = default_param(document, steps);
   if (inherited != nullptr) scalar.text = with_value(inherited->text, text);
   Value* at = &document;
-  bool may_create = inherited != nullptr;
+  bool may_create = inherited != nullptr || is_default_buffer(document, steps);
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::string& step = steps[i];
     if (step.empty()) return report("the path has an empty step", "");
     bool last = i + 1 == steps.size();
     may_create = may_create || step == "launch" || step == "build" || step == "run" ||
-                 step == "dead_letters" || step == "defaults" || (last && i <= 2);
+                 step == "dead_letters" || step == "defaults" || (last && i <= 2) ||
+                 (last && leads_into_buffer(steps));
+    if (last && at->is_scalar() && leads_into_buffer(steps)) write_out(*at);
     if (at->is_null()) at->kind = Value::Kind::Map;
     if (!at->is_map())
       return report("'" + step + "' leads into " + std::string(name_of(at->kind)), "");
@@ -183,6 +224,7 @@ void set_path(Value& document, const std::string& path, const std::string& text,
     }
     at = next;
   }
+  if (is_buffer(steps) && at->is_map()) return merge_at(*at, scalar, steps);
   if (is_param(steps) && at->is_scalar()) scalar.text = with_value(at->text, text);
   *at = scalar;
 }

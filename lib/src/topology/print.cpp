@@ -29,11 +29,12 @@ std::string scalar(std::string_view text) { return quote_yaml(dollars(text), fal
 std::string in_quotes(std::string_view text) { return quote_yaml(dollars(text), true); }
 std::string yes_no(bool value) { return value ? "true" : "false"; }
 
-std::string path(const std::string& text) {
+std::string absolute(const std::string& path) {
   std::error_code code;
-  auto absolute = std::filesystem::absolute(text, code);
-  return scalar(code ? text : absolute.lexically_normal().string());
+  auto whole = std::filesystem::absolute(path, code);
+  return code ? path : whole.lexically_normal().string();
 }
+std::string path(const std::string& text) { return scalar(absolute(text)); }
 
 std::string duration(Duration value) {
   const auto n = value.count();
@@ -285,6 +286,13 @@ void Printer::kernel(const Topology& topology, const Kernel& kernel) {
     line(2, "constants:");
     for (const Constant& constant : kernel.constants)
       key(3, constant.name, std::to_string(constant.value));
+  }
+  if (!kernel.buffers.empty()) line(2, "buffers:");
+  for (const Buffer& buffer : kernel.buffers) {
+    std::string text = "{type: " + in_quotes(to_string(buffer.type));
+    if (!buffer.load.empty()) text += ", load: " + in_quotes(absolute(buffer.load));
+    if (!buffer.save.empty()) text += ", save: " + in_quotes(absolute(buffer.save));
+    key(3, buffer.name, text + "}", std::to_string(*bytes_of(buffer.type)) + " bytes");
   }
   line(2, "build:");
   if (!kernel.build.include.empty())

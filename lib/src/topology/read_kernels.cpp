@@ -299,7 +299,8 @@ void read_params(Reader& reader, const Value& value, Kernel& kernel) {
     Constant constant{key.text, 0};
     const char* end = number.text.data() + number.text.size();
     auto [at, code] = std::from_chars(number.text.data(), end, constant.value);
-    if (!schema::is_identifier(key.text) || schema::is_reserved_name(key.text))
+    if (!schema::is_identifier(key.text) || schema::is_reserved_name(key.text) ||
+        key.text == "port" || key.text == "buf")
       reader.error(key.position, "'" + key.text + "' cannot name a constant: it becomes a C++ name",
                    schema::is_identifier(key.text) ? "name-reserved" : "bad-name");
     else if (reader.misspelt_number(number, number.text))
@@ -401,6 +402,7 @@ void read_kernel(Reader& reader, const Value::Key& key, const Value& value, cons
   read_launch(reader, value, kernel);
   read_granularity(reader, value, kernel);
   read_params(reader, value, kernel);
+  read_buffers(reader, value, kernel);
   read_build(reader, value, kernel);
   if (reader.diagnostics.size() == before && !reader.is_broken(kernel.name)) {
     // A single-block kernel is its own grid.

@@ -17,9 +17,9 @@ struct Declared {
 std::optional<Declared> declare(Reader& reader, const Value::Key& name, const Value& fields) {
   // What a handler sees under these names, and the types of fields.
   static const std::vector<std::string> reserved = {
-      "Handler", "Key",      "port",    "String",  "Optional",   "Array",
-      "Bytes",   "string",   "bytes",   "std",     "main",       "ringkernel",
-      "size_t",  "on_start", "on_stop", "on_poll", "on_message", "rk_handler"};
+      "Handler",  "Key",     "port",    "buf",        "String",    "Optional",   "Array",
+      "Bytes",    "string",  "bytes",   "std",        "main",      "ringkernel", "size_t",
+      "on_start", "on_stop", "on_poll", "on_message", "rk_handler"};
   if (!schema::is_identifier(name.text) || schema::is_reserved_name(name.text) ||
       schema::scalar_from_string(name.text) ||
       std::find(reserved.begin(), reserved.end(), name.text) != reserved.end()) {

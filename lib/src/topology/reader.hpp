@@ -78,6 +78,8 @@ class Reader {
 
 void read_messages(Reader& reader);
 void read_kernels(Reader& reader);
+// REQUIRES: the kernel's constants are read.
+void read_buffers(Reader& reader, const Value& value, Kernel& kernel);
 // `value` has the defaults merged in; `own` is what the kernel says itself.
 void check_kernel(Reader& reader, const Value& value, const Value& own, const Kernel& kernel);
 void read_inputs(Reader& reader);

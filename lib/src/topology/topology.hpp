@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/array_type.hpp"
 #include "ringkernel/launch_options.hpp"
 #include "schema/message_type.hpp"
 #include "topology/diagnostic.hpp"
@@ -57,6 +58,14 @@ struct Constant {
   int64_t value = 0;
 };
 
+struct Buffer {
+  std::string name;
+  ArrayType type;
+  std::string load;  // .npy files, resolved; empty: zeroed, and not saved
+  std::string save;
+  Position save_position;
+};
+
 struct Kernel {
   std::string name;
   Handler handler;
@@ -74,6 +83,7 @@ struct Kernel {
   uint64_t output_capacity_written = 0;
   std::vector<schema::Field> params;  // default_value holds the value in force
   std::vector<Constant> constants;
+  std::vector<Buffer> buffers;
   Build build;
   Position position;
 };

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "ringkernel/device/counters.hpp"
@@ -66,7 +67,53 @@ struct Score {
   }
 };
 
+namespace buf {
+inline constexpr Buffer<"grid", float, 2, 3> grid;
+inline constexpr Buffer<"cube", int16_t, 2, 3, 4> cube;
+inline constexpr Buffer<"line", uint8_t, 5> line;
+}  // namespace buf
+
+struct Paint {
+  using Buffers = ringkernel::Buffers<buf::grid, buf::cube>;
+  using Context = ringkernel::Context<Paint>;
+  static void on_message(Context& ctx, const Order& order) {
+    ctx.buffer(buf::grid)(1, order.account) += static_cast<float>(order.amount);
+    ctx.buffer(buf::cube)(order.account, 2, 3) = static_cast<int16_t>(order.id);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a handler's buffers can be filled and looked at, in C order") {
+  testing::Block<Paint> block;
+  const auto grid = block.buffer(buf::grid);
+  grid(1, 0) = 2.5F;
+  CHECK(block.send(Order{7, 0, 1.5}));
+  CHECK(block.send(Order{9, 1, 8}));
+  CHECK(grid(1, 0) == 4.0F);
+  CHECK(grid.data()[3] == 4.0F);
+  CHECK(grid[4] == 8.0F);
+  CHECK(std::count(grid.begin(), grid.end(), 0.0F) == 4);
+  CHECK(reinterpret_cast<uintptr_t>(grid.data()) % 64 == 0);
+  const auto cube = block.buffer(buf::cube);
+  CHECK(cube(0, 2, 3) == 7);
+  CHECK(cube[23] == 9);
+  static_assert(cube.size() == 24 && cube.rank() == 3 && cube.extent(0) == 2 &&
+                cube.extent(2) == 4);
+}
+
+TEST_CASE("what a buffer is made of is known at compile time") {
+  constexpr BufferInfo cube = decltype(buf::cube)::info();
+  static_assert(cube.element == Scalar::I16 && cube.rank == 3 && cube.extents[1] == 3 &&
+                cube.bytes == 48);
+  static_assert(decltype(buf::line)::info().element == Scalar::U8);
+  static_assert(scalar_of<bool>() == Scalar::Bool && scalar_of<long long>() == Scalar::I64 &&
+                scalar_of<double>() == Scalar::F64);
+  const HandlerModule& module = module_of<Paint>();
+  REQUIRE(module.buffer_count == 2);
+  CHECK(std::string(module.buffers[1].name) == "cube");
+  CHECK(module_of<Score>().buffer_count == 0);
+}
 
 TEST_CASE("a handler can be tested without a runtime") {
   testing::Block<Score> block{{.limit = 1000}};

@@ -74,6 +74,34 @@ TEST_CASE("kernels with one handler share one compilation") {
   CHECK(artefacts(scratch) == 1);
 }
 
+TEST_CASE("buffers have the types and extents that the topology says") {
+  Scratch scratch;
+  HandlerSpec spec = scoring(R"(RK_HANDLER void on_message(Context& ctx, const Order& order) {
+  ctx.buffer(buf::b_f64)(order.account, 0) = order.amount;
+  ctx.buffer(buf::b_bool)[1] = true;
+  static_assert(decltype(ctx.buffer(buf::b_i16))::extent(0) == 8);
+}
+)");
+  for (const std::string_view name : kScalarNames) {
+    const Scalar element = *scalar_from_string(name);
+    spec.buffers.push_back(
+        {"b_" + std::string(name), {element, {static_cast<uint64_t>(element) + 1, 3, 5}}});
+  }
+  spec.buffers.back().type.extents = {2, 3};
+  spec.buffers[6].type.extents = {8};
+  auto loaded = load_one(spec, scratch.cache());
+  INFO(message_of(loaded));
+  REQUIRE(loaded.has_value());
+  REQUIRE(loaded->module->buffer_count == spec.buffers.size());
+  for (size_t i = 0; i < spec.buffers.size(); ++i) {
+    const BufferInfo& info = loaded->module->buffers[i];
+    const ArrayType& type = spec.buffers[i].type;
+    CHECK(spec.buffers[i].name == info.name);
+    CHECK(ArrayType{info.element, {info.extents, info.extents + info.rank}} == type);
+    CHECK(info.bytes == bytes_of(type));
+  }
+}
+
 TEST_CASE("every type of field has the layout that the schema says, in strict C++") {
   Scratch scratch;
   auto inner = message("Inner", {{"x", "f32", ""}, {"tag", "string[5]", ""}});

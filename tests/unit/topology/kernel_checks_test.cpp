@@ -125,7 +125,7 @@ TEST_CASE("what every handler has cannot be named again") {
 
 TEST_CASE("keys of later versions are known everywhere") {
   for (const std::string name :
-       {"journal", "checkpoint", "restart", "observe", "buffers", "cluster", "node"}) {
+       {"journal", "checkpoint", "restart", "observe", "cluster", "node"}) {
     CAPTURE(name);
     CHECK(key("    " + name + ": 1") == "not-available 18:5");
     CHECK(findings("kernels:\n", name + ": 1\nkernels:\n") == "not-available 11:1");

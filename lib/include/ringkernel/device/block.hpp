@@ -283,7 +283,8 @@ struct Block {
   KeyTable keys;
   void* state = nullptr;  // without a key
   const void* params = nullptr;
-  void* shared = nullptr;  // shared_memory_size bytes
+  void* const* buffers = nullptr;  // of the whole kernel, in the module's order
+  void* shared = nullptr;          // shared_memory_size bytes
   uint32_t shared_size = 0;
   void* reply_buffer = nullptr;
   uint32_t key_cursor = 0;  // where a message or stop that visits every key goes on

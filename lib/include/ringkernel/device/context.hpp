@@ -2,6 +2,7 @@
 // context takes effect when the handler returns; a message that fails has done nothing.
 #pragma once
 
+#include "ringkernel/device/buffer.hpp"
 #include "ringkernel/device/device_outbox.hpp"
 #include "ringkernel/device/handler_traits.hpp"
 #include "ringkernel/device/outbox.hpp"
@@ -28,6 +29,7 @@ class Context {
  public:
   using Params = typename traits::ParamsOf<H>::Type;
   using Ports = typename traits::PortsOf<H>::Type;
+  using Buffers = typename traits::BuffersOf<H>::Type;
 
   RK_HD Context(Block& block, const MessageHeader* in, uint32_t rank = 0)
       : b_(block), in_(in), rank_(rank) {
@@ -102,6 +104,13 @@ class Context {
   // Microseconds since 1970, read once per batch.
   RK_HD uint64_t now() const { return b_.now_us; }
   RK_HD const Params& params() const { return *static_cast<const Params*>(b_.params); }
+  // The same memory for all blocks and keys of the kernel.
+  template <class B>
+  RK_HD typename B::View buffer(B) const {
+    constexpr uint32_t index = Buffers::template index_of<B>();
+    static_assert(index < Buffers::kCount, "not a buffer of this handler");
+    return typename B::View(static_cast<typename B::Element*>(b_.buffers[index]));
+  }
   // Zeroes in on_start, on_stop and on_poll.
   RK_HD const MessageHeader& header() const { return in_ != nullptr ? *in_ : kNoHeader; }
 

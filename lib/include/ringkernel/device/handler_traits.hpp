@@ -3,6 +3,7 @@
 //     struct State { double spent; };                          // optional
 //     struct Params { double limit; };                         // optional
 //     using Ports = ringkernel::Ports<port::alert, port::pass>;  // optional
+//     using Buffers = ringkernel::Buffers<buf::u>;             // optional
 //     using Keys = ringkernel::Keys<&Order::account>;          // optional: State per key
 //     using Reply = Quote;                                     // optional
 //     using Context = ringkernel::Context<Score>;
@@ -13,7 +14,7 @@
 // Handlers without State take (Context&, const M&).
 #pragma once
 
-#include "ringkernel/device/message.hpp"
+#include "ringkernel/device/buffer.hpp"
 
 namespace ringkernel {
 
@@ -52,6 +53,16 @@ template <class H>
 requires requires { typename H::Ports; }
 struct PortsOf<H> {
   using Type = typename H::Ports;
+};
+
+template <class H>
+struct BuffersOf {
+  using Type = Buffers<>;
+};
+template <class H>
+requires requires { typename H::Buffers; }
+struct BuffersOf<H> {
+  using Type = typename H::Buffers;
 };
 
 template <class F>

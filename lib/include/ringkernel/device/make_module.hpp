@@ -29,6 +29,12 @@ const PortInfo* port_infos(Ports<P...>) {
   return infos;
 }
 
+template <auto... B>
+const BufferInfo* buffer_infos(Buffers<B...>) {
+  static const BufferInfo infos[] = {decltype(B)::info()..., BufferInfo{}};
+  return infos;
+}
+
 }  // namespace traits
 
 template <class H>
@@ -37,6 +43,7 @@ const HandlerModule& module_of() {
   using Params = typename traits::ParamsOf<H>::Type;
   using Accepted = typename traits::AcceptsOf<H>::Type;
   using Emits = typename traits::PortsOf<H>::Type;
+  using Owned = typename traits::BuffersOf<H>::Type;
   using Reply = typename traits::ReplyOf<H>::Type;
   static_assert(__is_trivially_copyable(State), "State must be trivially copyable");
   static_assert(alignof(State) <= 16, "State is aligned to 16 at most");
@@ -51,6 +58,8 @@ const HandlerModule& module_of() {
     m.accept_count = Accepted::kCount;
     m.ports = traits::port_infos(Emits{});
     m.port_count = Emits::kCount;
+    m.buffers = traits::buffer_infos(Owned{});
+    m.buffer_count = Owned::kCount;
     if constexpr (!is_same_type<Reply, Nothing>) m.reply = message_info<Reply>();
     m.state_size = is_same_type<State, Nothing> ? 0 : static_cast<uint32_t>(sizeof(State));
     m.state_alignment = static_cast<uint32_t>(alignof(State));

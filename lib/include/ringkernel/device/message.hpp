@@ -49,12 +49,7 @@ struct Ports {
 
   template <class T>
   RK_HD static constexpr uint32_t index_of() {
-    uint32_t index = 0;
-    bool found = false;
-    ((found = found || is_same_type<typename RemoveConstRef<decltype(P)>::Type, T>,
-      index += found ? 0U : 1U),
-     ...);
-    return index;
+    return position_of<T, typename RemoveConstRef<decltype(P)>::Type...>();
   }
 };
 

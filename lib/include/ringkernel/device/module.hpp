@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ringkernel/device/block.hpp"
+#include "ringkernel/device/scalar.hpp"
 
 namespace ringkernel {
 
@@ -22,6 +23,16 @@ struct PortInfo {
   uint32_t max = 1;
 };
 
+// An array in C order, the last extent varying fastest.
+inline constexpr uint32_t kMostExtents = 4;
+struct BufferInfo {
+  const char* name = nullptr;
+  Scalar element = Scalar::F32;
+  uint32_t rank = 0;
+  uint64_t extents[kMostExtents] = {};
+  uint64_t bytes = 0;
+};
+
 enum class Granularity : uint8_t { Serial, Thread, Block, Grid };
 
 struct HandlerModule {
@@ -32,6 +43,8 @@ struct HandlerModule {
   uint32_t accept_count = 0;
   const PortInfo* ports = nullptr;
   uint32_t port_count = 0;
+  const BufferInfo* buffers = nullptr;
+  uint32_t buffer_count = 0;
   MessageInfo reply;  // name null: the handler does not reply
   uint32_t state_size = 0;
   uint32_t state_alignment = 1;

@@ -110,6 +110,24 @@ inline constexpr bool is_same_type = false;
 template <class A>
 inline constexpr bool is_same_type<A, A> = true;
 
+template <bool, class A, class B>
+struct Either {
+  using Type = A;
+};
+template <class A, class B>
+struct Either<false, A, B> {
+  using Type = B;
+};
+
+// The place of a type among others; their number where it is none of them.
+template <class T, class... Types>
+RK_HD constexpr uint32_t position_of() {
+  uint32_t index = 0;
+  bool found = false;
+  ((found = found || is_same_type<Types, T>, index += found ? 0U : 1U), ...);
+  return index;
+}
+
 template <class T>
 struct RemoveConstRef {
   using Type = T;

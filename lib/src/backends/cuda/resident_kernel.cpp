@@ -54,12 +54,14 @@ Ring mapped_ring(char* slots, uint32_t capacity, uint32_t stride) {
 }  // namespace
 
 ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec)
-    : device_(std::move(device)), spec_(std::move(spec)) {}
+    : device_(std::move(device)), spec_(std::move(spec)), buffers_(device_) {}
 
-Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<Device> device,
-                                                               ResidentSpec spec) {
+Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(
+    std::shared_ptr<Device> device, ResidentSpec spec, const std::vector<FillPart>& contents) {
   std::unique_ptr<ResidentKernel> kernel(new ResidentKernel(std::move(device), std::move(spec)));
   if (auto done = kernel->load(); !done) return tl::unexpected(done.error());
+  if (auto done = kernel->buffers_.lay_out(*kernel->spec_.module, contents, kernel->stream_); !done)
+    return tl::unexpected(kernel->named(done.error()));
   if (auto done = kernel->lay_out(); !done) return tl::unexpected(done.error());
   return kernel;
 }
@@ -67,6 +69,7 @@ Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<D
 ResidentKernel::~ResidentKernel() {
   leave();
   if (abandoned_) {
+    buffers_.abandon();
     device_->keep_memory();
     return;
   }
@@ -76,15 +79,18 @@ ResidentKernel::~ResidentKernel() {
   if (admitted_) device_->dismiss(grid_, most_blocks_);
 }
 
+Error ResidentKernel::named(Error error) const {
+  error.where = spec_.name;
+  return error;
+}
+
 Result<void> ResidentKernel::load() {
   const DriverApi& api = device_->api();
   const Driver& driver = device_->driver();
   if (auto done = device_->enter(); !done) return done;
   auto check = [&](CUresult result, const std::string& what) -> Result<void> {
     if (result == kSuccess) return {};
-    Error error = driver.error(result, what);
-    error.where = spec_.name;
-    return tl::unexpected(std::move(error));
+    return tl::unexpected(named(driver.error(result, what)));
   };
   if (auto done = check(api.cuModuleLoadDataEx(&module_, spec_.image.data(), 0, nullptr, nullptr),
                         "loading the handler on " + device_->name());
@@ -144,11 +150,7 @@ Result<void> ResidentKernel::load() {
 
 Result<char*> ResidentKernel::take(DeviceMemory& from, size_t bytes, std::vector<char*>& into) {
   auto memory = from.allocate(bytes);
-  if (!memory) {
-    Error error = memory.error();
-    error.where = spec_.name;
-    return tl::unexpected(std::move(error));
-  }
+  if (!memory) return tl::unexpected(named(memory.error()));
   into.push_back(*memory);
   return memory;
 }
@@ -272,7 +274,8 @@ Result<void> ResidentKernel::lay_out() {
   // The frames, and what they point at that is the same for all.
   const size_t image_bytes =
       sizeof(ResidentFrame) * pumps + spec_.params.size() +
-      m.accept_count * (sizeof(uint16_t) + sizeof(uint32_t) + sizeof(KeySpec)) + 256;
+      m.accept_count * (sizeof(uint16_t) + sizeof(uint32_t) + sizeof(KeySpec)) +
+      m.buffer_count * sizeof(void*) + 256;
   auto memory = take_device(image_bytes, false);
   if (!memory) return tl::unexpected(memory.error());
   frames_ = reinterpret_cast<CUdeviceptr>(*memory);
@@ -282,8 +285,10 @@ Result<void> ResidentKernel::lay_out() {
   const auto* types = image.add(spec_.accept_types.data(), spec_.accept_types.size());
   const auto* size_list = image.add(sizes.data(), sizes.size());
   const KeySpec* keys = m.keys != nullptr ? image.add(m.keys, m.accept_count) : nullptr;
+  void* const* buffers = image.add(buffers_.addresses().data(), m.buffer_count);
   for (ResidentFrame& f : frames) {
     f.block.params = params;
+    f.block.buffers = buffers;
     f.block.accept_types = types;
     f.block.accept_sizes = size_list;
     f.block.accept_keys = keys;
@@ -299,12 +304,9 @@ Result<void> ResidentKernel::lay_out() {
   then(api.cuMemcpyHtoDAsync(frames_, frames.data(), sizeof(ResidentFrame) * pumps, stream_));
   then(api.cuMemcpyHtoDAsync(shared, image.bytes().data(), image.bytes().size(), stream_));
   then(api.cuStreamSynchronize(stream_));
-  if (result != kSuccess) {
-    Error error = device_->driver().error(result, "laying out memory on " + device_->name());
-    error.where = spec_.name;
-    return tl::unexpected(std::move(error));
-  }
-  return {};
+  if (result == kSuccess) return {};
+  return tl::unexpected(
+      named(device_->driver().error(result, "laying out memory on " + device_->name())));
 }
 
 Result<void> ResidentKernel::lay_out_k2k(ResidentFrame& frame, Pump::Memory& memory) {
@@ -424,9 +426,8 @@ Result<void> ResidentKernel::start() {
                 : device_->api().cuLaunchKernel(entry_, grid_, 1, 1, threads_, 1, 1, shared_bytes_,
                                                 stream_, arguments, nullptr);
   if (result == kSuccess) return {};
-  Error error = device_->driver().error(result, "launching it on " + device_->name());
-  error.where = spec_.name;
-  return tl::unexpected(std::move(error));
+  return tl::unexpected(
+      named(device_->driver().error(result, "launching it on " + device_->name())));
 }
 
 bool ResidentKernel::all_are(ResidentState state) const {
@@ -501,15 +502,28 @@ void ResidentKernel::leave() {
   device_->forget(*this);
 }
 
+Result<void> ResidentKernel::read_buffer(uint32_t buffer, const TakePart& take) {
+  if (lost_) return fail(ErrorCode::DeviceError, device_->name() + " is lost", spec_.name);
+  if (abandoned_)
+    return fail(ErrorCode::DeviceError, "a handler did not leave " + device_->name(), spec_.name);
+  auto done = buffers_.read(buffer, take, stream_);
+  if (!done) return tl::unexpected(named(done.error()));
+  return {};
+}
+
+void ResidentKernel::drop_buffers() {
+  if (!abandoned_) buffers_.drop();
+}
+
 uint64_t ResidentKernel::bytes_to_device() const {
   uint64_t n = 0;
   for (const auto& pump : pumps_) n += pump->handed_over();
-  return n * in_stride_;
+  return n * in_stride_ + buffers_.bytes_filled();
 }
 uint64_t ResidentKernel::bytes_from_device() const {
   uint64_t n = 0;
   for (const auto& pump : pumps_) n += pump->records();
-  return n * out_stride_;
+  return n * out_stride_ + buffers_.bytes_read();
 }
 
 void ResidentKernel::beat(uint64_t heartbeat) {

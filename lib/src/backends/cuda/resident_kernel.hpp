@@ -10,6 +10,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/device_buffers.hpp"
 #include "backends/cuda/pump.hpp"
 #include "ringkernel/launch_options.hpp"
 
@@ -34,10 +35,11 @@ struct ResidentSpec {
 
 class ResidentKernel final : public RemoteKernel, private Resident {
  public:
-  // Loads the code and takes the memory. LaunchFailed: it does not fit, with the figures;
-  // OutOfMemory.
+  // Loads the code and takes the memory. `contents`: what each buffer holds at first; empty:
+  // zeroes. LaunchFailed: it does not fit, with the figures; OutOfMemory.
   static Result<std::unique_ptr<ResidentKernel>> create(std::shared_ptr<Device> device,
-                                                        ResidentSpec spec);
+                                                        ResidentSpec spec,
+                                                        const std::vector<FillPart>& contents);
   ~ResidentKernel() override;
 
   Result<void> launch() override;
@@ -45,10 +47,12 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   bool quiet(uint32_t block) const override { return pumps_[block]->quiet(); }
   void look_again(uint32_t block) override { pumps_[block]->look_again(); }
   void leave() override;
+  Result<void> read_buffer(uint32_t buffer, const TakePart& take) override;
+  void drop_buffers() override;
   void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
-  uint64_t device_memory() const override { return device_bytes_; }
+  uint64_t device_memory() const override { return device_bytes_ + buffers_.bytes(); }
   int device() const override { return device_->properties().ordinal; }
   Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,
                                               const RemoteEdgeSpec& spec) override;
@@ -76,6 +80,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
 
  private:
   ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
+  Error named(Error error) const;  // with the kernel as its place
   Result<void> load();
   Result<void> lay_out();
   Result<char*> take(DeviceMemory& from, size_t bytes, std::vector<char*>& into);
@@ -107,7 +112,8 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   CUdeviceptr frames_ = 0;
   std::vector<char*> device_memory_;
   std::vector<char*> mapped_memory_;
-  uint64_t device_bytes_ = 0;
+  DeviceBuffers buffers_;
+  uint64_t device_bytes_ = 0;  // without the buffers
   uint32_t in_stride_ = 0;
   uint32_t out_stride_ = 0;
   std::vector<std::unique_ptr<Pump>> pumps_;
