@@ -65,14 +65,23 @@ Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(std::shared_ptr<D
 
 ResidentKernel::~ResidentKernel() {
   leave();
-  if (abandoned_) {
+  if (abandoned_)
     device_->keep_memory();
-    return;
-  }
+  else
+    give_back();
+}
+
+// What others may have from now on: nothing of it is on the device any more.
+void ResidentKernel::give_back() {
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
+  stream_ = nullptr;
   for (char* memory : device_memory_) device_->memory().release(memory);
   for (char* memory : mapped_memory_) device_->mapped().release(memory);
+  device_memory_.clear();
+  mapped_memory_.clear();
+  device_bytes_ = 0;
   if (admitted_) device_->dismiss(grid_, most_blocks_);
+  admitted_ = false;
 }
 
 Result<void> ResidentKernel::load() {
@@ -386,6 +395,7 @@ void ResidentKernel::leave() {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   device_->forget(*this);
+  if (!abandoned_) give_back();
 }
 
 uint64_t ResidentKernel::bytes_to_device() const {

@@ -43,7 +43,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
-  uint64_t device_memory() const override { return device_bytes_; }
+  uint64_t device_memory() const override { return device_bytes_.load(); }
   int device() const override { return device_->properties().ordinal; }
 
  private:
@@ -54,6 +54,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   Result<void> start();
   bool all_are(ResidentState state) const;
   void launch_again();
+  void give_back();
 
   CUstream stream() const override { return stream_; }
   void beat(uint64_t heartbeat) override;
@@ -76,7 +77,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   CUdeviceptr frames_ = 0;
   std::vector<char*> device_memory_;
   std::vector<char*> mapped_memory_;
-  uint64_t device_bytes_ = 0;
+  std::atomic<uint64_t> device_bytes_{0};
   uint32_t in_stride_ = 0;
   uint32_t out_stride_ = 0;
   std::vector<std::unique_ptr<Pump>> pumps_;
