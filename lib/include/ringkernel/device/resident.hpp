@@ -64,6 +64,7 @@ class Resident {
   || requires(Ctx& c) { H::on_poll(c); };
   static constexpr uint32_t kArea = records_per_call(Ctx::Ports::kTotalMax);
   static constexpr uint32_t kPolls = 32;  // calls of on_poll between two looks at the ring
+  static constexpr uint32_t kLate = KeyTable::kNone - 1;  // in place of a key's entry
 #if RK_ON_DEVICE
   static constexpr uint32_t kLanes = 32;
 #else
@@ -347,11 +348,26 @@ class Resident {
     return false;
   }
 
+  // Its deadline has passed while it waited: its handler is not run.
+  RK_HD bool is_late(const MessageHeader& h) const {
+    return h.deadline != 0 && h.deadline < b_.now_us;
+  }
+  RK_HD void refuse(uint32_t position) {
+    side_.outbox.position = position;
+    side_.outbox.flags = 0;
+    side_.outbox.fail(Reason::DeadlinePassed, "");
+  }
+
   // One message, by one thread or by all. False: it paused in the middle of visiting the keys.
   RK_HD bool handle_one(uint32_t i) {
     const MessageHeader& h = staged(i);
     const uint32_t index = accept_index(h);
     const uint32_t position = static_cast<uint32_t>(f_.in_head + i);
+    if (RK_UNLIKELY(h.deadline != 0) && !b_.visiting && agree_on_call(is_late(h))) {
+      if (!kCollective || leader()) refuse(position);
+      if constexpr (kCollective) side_.sync();
+      return true;
+    }
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
       if (spec.size == 0) return visit_keys(h, index, position);
@@ -457,7 +473,10 @@ class Resident {
     const uint32_t me = side_.thread.rank();
     uint32_t index = 0;
     uint32_t mine = KeyTable::kNone;
-    if (me < n) {
+    const bool late = me < n && is_late(staged(me));
+    if (late) {
+      entries[me] = kLate;
+    } else if (me < n) {
       index = accept_index(staged(me));
       if constexpr (kKeyed) {
         Key key;
@@ -484,12 +503,15 @@ class Resident {
     uint32_t round = 0;
     if (me < n && kKeyed) {
       mine = entries[me];
-      if (mine != KeyTable::kNone)
+      if (mine != KeyTable::kNone && mine != kLate)
         RK_ROLLED for (uint32_t i = 0; i < me; ++i) round += entries[i] == mine ? 1U : 0U;
     }
     side_.outbox.used = 0;
     RK_ROLLED for (uint32_t now = 0;; ++now) {
-      if (me < n && round == now) handle_alone(me, index, mine);
+      if (late && now == 0)
+        refuse(static_cast<uint32_t>(f_.in_head + me));
+      else if (me < n && round == now)
+        handle_alone(me, index, mine);
       side_.thread.sync();
       if (first()) s_.more = 0;
       side_.thread.sync();

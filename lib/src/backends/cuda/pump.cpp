@@ -207,6 +207,8 @@ void Pump::reply(Block& b, const DeviceRecord& record, const MessageHeader* pare
 }
 
 void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
+  if (static_cast<Reason>(record.reason) == Reason::DeadlinePassed)
+    return refuse_late(b, flights_[next_ & (memory_.in.capacity - 1)], *parent);
   text_.append(static_cast<const char*>(payload_of(&record)), record.count);
   fail_call(b, parent, static_cast<Reason>(record.reason), text_.c_str());
   text_.clear();
@@ -357,7 +359,7 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
       if (Inbox(b).make_room(1) == 0) break;
       refuse(b, ring, *header);
     } else {
-      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false};
+      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false, ring.counters};
       MessageHeader* slot = message(tail_);
       copy_bytes(&slot->message_id, &header->message_id,
                  static_cast<uint32_t>(sizeof(MessageHeader)) - 8U + payload_size(b, *header));
@@ -379,12 +381,26 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
 }
 
 void Pump::refuse(Block& b, InRing& ring, const MessageHeader& header) {
-  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), ring.edge,
+  fail_deadline(b, ring.edge, *ring.counters, header);
+  if (ring.in_cycle) ++b.credits_back;
+}
+
+// It waited too long on the device: it was not delivered after all.
+void Pump::refuse_late(Block& b, Flight& flight, const MessageHeader& header) {
+  count(&flight.counters->delivered, ~uint64_t{0});
+  fail_deadline(b, flight.edge, *flight.counters, header);
+  flight.over = true;
+  end_call();
+}
+
+// REQUIRES: room for a dead letter.
+void Pump::fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
+                         const MessageHeader& header) {
+  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), edge,
                      Reason::DeadlinePassed, nullptr);
   complete_request(b, header, Completion::Failed, Reason::DeadlinePassed, nullptr);
-  count(&ring.counters->failed, 1);
+  count(&counters.failed, 1);
   ++b.finished;
-  if (ring.in_cycle) ++b.credits_back;
 }
 
 uint32_t Pump::payload_size(const Block& b, const MessageHeader& header) const {

@@ -40,7 +40,8 @@ class Pump {
   struct Flight {
     uint32_t edge = kNoEdge;
     uint32_t credits = 0;
-    bool over = false;  // has failed, and been counted
+    bool over = false;                    // has failed, and been counted
+    ReceiveCounters* counters = nullptr;  // of the ring that it came from
   };
 
   void say_what_is_wanted(Block& b, bool active);
@@ -60,6 +61,9 @@ class Pump {
   uint32_t feed(Block& b, uint32_t budget, bool& blocked);
   uint32_t hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits);
   void refuse(Block& b, InRing& ring, const MessageHeader& header);
+  void refuse_late(Block& b, Flight& flight, const MessageHeader& header);
+  void fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
+                     const MessageHeader& header);
   uint32_t payload_size(const Block& b, const MessageHeader& header) const;
   MessageHeader* message(uint64_t position) const { return memory_.in.slot(position); }
 
