@@ -164,6 +164,20 @@ TEST_CASE_TEMPLATE("a message whose deadline passes behind a busy handler is not
   CHECK(m.messages_failed == 0);
 }
 
+TEST_CASE("a runtime with a source that has just been activated is not idle") {
+  Runtime runtime = make_runtime();
+  auto source =
+      runtime.launch<Source>("source", LaunchOptions{}.without_auto_activate(), {.count = 5'000})
+          .value();
+  auto sink = runtime.launch<Swallow>("sink").value();
+  ok(runtime.connect(source.port("out"), sink));
+  REQUIRE(runtime.wait_idle());
+  std::this_thread::sleep_for(1ms);  // its block has looked around
+  ok(source.activate());
+  REQUIRE(runtime.wait_idle());
+  CHECK(sink.metrics().messages_processed == 5'000);
+}
+
 TEST_CASE("a kernel may have the name of anything of the engine's own") {
   Runtime runtime = builder().on_dead_letter([](const DeadMessage&) {}).build().value();
   for (const char* name : {"host", "dead letters"}) {

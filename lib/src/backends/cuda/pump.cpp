@@ -42,7 +42,7 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
 
   const bool may_poll = module_.has_poll && alive && (heeded & kDesirePoll) != 0;
   const bool quiet = tail_ == next_ && !open_ && !hook_wanted_ && !may_poll;
-  if (!b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
+  if (begun_ && !b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
     store_release(&b.counters->polls_left, uint64_t{0});
   quiet_.store(quiet, std::memory_order_release);
   if (blocked) {
