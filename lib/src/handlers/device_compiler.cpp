@@ -1,5 +1,9 @@
 #include "handlers/device_compiler.hpp"
 
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
 #include "handlers/builtin.hpp"
 #include "handlers/compiler_output.hpp"
 #include "handlers/generate.hpp"
@@ -52,10 +56,45 @@ std::string recipe_of(const Nvrtc::Unit& unit, const Nvrtc& nvrtc) {
   return sum.hex();
 }
 
+// Kernels may share a handler: the first to come compiles it, the others wait and find it in the
+// cache.
+class Turn {
+ public:
+  explicit Turn(std::string recipe) : recipe_(std::move(recipe)) {
+    std::unique_lock lock(mutex());
+    changed().wait(lock, [&] { return taken().insert(recipe_).second; });
+  }
+  ~Turn() {
+    {
+      const std::lock_guard lock(mutex());
+      taken().erase(recipe_);
+    }
+    changed().notify_all();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex one;
+    return one;
+  }
+  static std::condition_variable& changed() {
+    static std::condition_variable one;
+    return one;
+  }
+  static std::set<std::string>& taken() {
+    static std::set<std::string> one;
+    return one;
+  }
+  const std::string recipe_;
+};
+
 // Out of the cache, or by the compiler and into the cache.
 Result<DeviceCode> build(const Nvrtc& nvrtc, const Nvrtc::Unit& unit, const ArtefactCache& cache,
                          const CompiledFiles& files, const std::string& where) {
   const std::string recipe = recipe_of(unit, nvrtc);
+  const Turn turn(recipe);
   const bool is_cubin = unit.architecture.starts_with("sm_");
   const std::string extension = is_cubin ? ".cubin" : ".ptx";
 
