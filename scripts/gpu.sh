@@ -11,9 +11,9 @@
 #
 # Without --build it builds first, in build/, which needs the packages of `install-deps.sh build` and
 # doctest-dev. With it DIR is a build folder, or a pack: the three programs that run, stripped, with
-# the shared libraries that they need (found beside them by $ORIGIN), and NVRTC, compressed. A pack
-# is some 50 MiB. It needs this repository on the GPU machine too, at the same revision, but nothing
-# installed there beyond the NVIDIA driver; the topologies want g++ there, and are skipped without.
+# the shared libraries that they need (found beside them by $ORIGIN), the handlers of configs/,
+# compiled, and NVRTC, compressed. A pack is some 60 MB. It needs this repository on the GPU machine
+# too, at the same revision, but nothing installed there beyond the NVIDIA driver.
 set -uo pipefail
 from=$PWD
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -63,6 +63,13 @@ nvrtc_libraries() {  # of this machine: the newest, and what it loads
   done 2>/dev/null
 }
 
+# made PACK TOPOLOGY ARGS...: its handlers compiled, for a machine without a compiler
+made() {  # other GPUs' are compiled there, by NVRTC
+  local into=$1
+  shift
+  RINGK_CACHE_DIR=$into/cache build/apps/ringk/ringk build "$@" --arch sm_90 >/dev/null || echo "gpu.sh: not all handlers of $1 are in the pack" >&2
+}
+
 pack() {
   local into=$1 program library
   build
@@ -83,6 +90,11 @@ pack() {
     gzip -c "$library" >"$into/nvrtc/$(basename "$library").gz"
   done
   [ -n "$(ls "$into/nvrtc")" ] || echo "NVRTC is not on this machine, so not in the pack" >&2
+  local topology
+  for topology in configs/*/*.yaml; do
+    made "$into" "$topology"
+  done
+  made "$into" configs/fraud/fraud.yaml --set kernels.score.granularity=thread
   git rev-parse HEAD >"$into/revision" 2>/dev/null || rm -f "$into/revision"
   du -sh "$into" >&2
 }
@@ -132,6 +144,10 @@ trap 'rm -rf "$scratch"' EXIT
 # Handlers and kernels are compiled from the sources of this checkout.
 export RK_SOURCE=$repository RINGK_INCLUDE_DIR=$repository/lib/include
 export RINGK_CACHE_DIR=${RINGK_CACHE_DIR:-$scratch/cache}
+if [ -d "$place/cache" ]; then
+  mkdir -p -m 700 "$RINGK_CACHE_DIR"
+  (umask 077 && cp -r "$place/cache/." "$RINGK_CACHE_DIR")
+fi
 if ! "$ringk" --version >/dev/null 2>&1 && [ -d "$place/older" ]; then
   LD_LIBRARY_PATH=$place/older${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export LD_LIBRARY_PATH
@@ -237,7 +253,7 @@ esac
 mapfile -t rungs < <("$ladder" --list | grep -v '^echo$')
 for rung in "${rungs[@]}"; do step "$rung" 45 "$ladder" --seconds 3 "$rung"; done
 step behaviour 120 "$suite"
-if command -v g++ >/dev/null || command -v clang++ >/dev/null; then
+if [ -d "$place/cache" ] || command -v g++ >/dev/null || command -v clang++ >/dev/null; then
   step results 100 "$repository/tests/cuda/same_results.sh" "$ringk" "$repository"
   step refusals 30 bash -c refusals
 elif [ -z "$only" ]; then

@@ -17,6 +17,24 @@ load ../cli/helper
     written=20000 failed=0 dropped=0 in_flight=0
 }
 
+@test "a cache that was built elsewhere serves a machine without compilers" {
+  export RINGK_CACHE_DIR=$PWD/cache
+  cp -r "$RK_SOURCE/configs/fraud" there
+  cp -r "$RK_SOURCE/configs/fraud" here
+  run_ringk 0 build there/fraud.yaml --arch sm_90
+  run_ringk 0 build "$RK_SOURCE/configs/filter/filter.yaml" --arch sm_90
+  cp "$RK_SOURCE/configs/filter/filter.yaml" here
+  cd here
+  export RINGK_BACKEND=cuda RINGK_CXX=/nowhere/c++ RINGK_NVRTC_LIBRARY=/nowhere/libnvrtc.so
+  run_shell 0 "ringk launch fraud.yaml < orders.jsonl > alerts.jsonl"
+  has "$stderr" "(score: cuda"
+  cmp <(sort alerts.jsonl) <(sort "$RK_SOURCE/tests/golden/fraud/alerts.jsonl")
+  run_ringk 0 test filter.yaml
+  echo "// another handler" >>handlers/score.hpp
+  run_shell 69 "ringk launch fraud.yaml < orders.jsonl"
+  has "$stderr" "NVRTC is not on this machine"
+}
+
 @test "a kernel on the GPU is named in status, and suspended, resumed, terminated" {
   export RINGK_BACKEND=cuda
   cp -r "$RK_SOURCE/configs/fraud" .

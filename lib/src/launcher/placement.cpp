@@ -57,7 +57,6 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     return placements;
 
   const auto driver = backends::cuda::Driver::open();
-  const auto nvrtc = handlers::Nvrtc::open();
   Result<std::vector<DeviceProperties>> devices = std::vector<DeviceProperties>();
   if (driver) devices = (*driver)->devices();
   std::string why;
@@ -65,8 +64,6 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     why = driver.error().message;
   else if (!devices)
     why = devices.error().message;
-  else if (!nvrtc)
-    why = nvrtc.error().message;
 
   struct Job {
     size_t kernel = 0;
@@ -91,7 +88,7 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     Job& job = jobs[i];
     job.code = handlers::compile_for_device(
         handler_spec(topology, topology.kernels[job.kernel]),
-        handlers::device_target(**nvrtc, job.device.major, job.device.minor), cache);
+        handlers::device_target(job.device.major, job.device.minor), cache);
   });
   for (Job& job : jobs) {
     const topology::Kernel& kernel = topology.kernels[job.kernel];
@@ -99,9 +96,14 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
       placements[job.kernel] = {job.device.ordinal, std::move(job.code->image)};
       continue;
     }
+    const bool insists = backend_of(kernel) == Backend::Cuda;
+    if (job.code.error().code == ErrorCode::CompilerNotFound) {
+      if (insists) return unavailable(kernel, job.code.error().message);
+      continue;
+    }
     const std::string text =
         "the handler of kernel '" + kernel.name + "' does not compile for CUDA";
-    if (backend_of(kernel) == Backend::Cuda)
+    if (insists)
       return tl::unexpected(StartError{
           ExitCode::Invalid, {job.code.error().code, text + "\n" + job.code.error().message, ""}});
     warn(text + " and runs on the CPU; 'ringk check --compile' shows why");

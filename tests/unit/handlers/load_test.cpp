@@ -222,6 +222,33 @@ TEST_CASE("a missing handler file and a missing compiler are told apart") {
   CHECK(none.error().code == ErrorCode::CompilerNotFound);
 }
 
+TEST_CASE("without a compiler what another machine has made of the same sources serves") {
+  Scratch scratch;
+  std::filesystem::create_directories(scratch / "here");
+  std::filesystem::create_directories(scratch / "there");
+  HandlerSpec spec = scoring("");
+  spec.kind = HandlerSpec::Kind::Source;
+  for (const char* place : {"here/", "there/"}) {
+    scratch.write(place + std::string("limit.hpp"), "inline constexpr double kLimit = 1;\n");
+    spec.source =
+        scratch.write(place + std::string("score.hpp"), "#include \"limit.hpp\"\n" + kScore);
+  }
+  REQUIRE(load_one(spec, scratch.cache()).has_value());
+  LoadOptions options = scratch.cache();
+  options.compiler = "/nonexistent/c++";
+  spec.source = scratch / "here/score.hpp";
+  const auto found = load_one(spec, options);
+  REQUIRE(found.has_value());
+  CHECK_FALSE(found->compiled);
+  CHECK((found->module->run != nullptr));
+  spec.layout_only = true;
+  CHECK(load_one(spec, options).has_value());
+  scratch.write("here/limit.hpp", "inline constexpr double kLimit = 2;\n");
+  const auto other = load_one(spec, options);
+  REQUIRE_FALSE(other.has_value());
+  CHECK(other.error().code == ErrorCode::CompilerNotFound);
+}
+
 TEST_CASE("a changed header is a reason to compile, and changed back it is none") {
   Scratch scratch;
   scratch.write("limit.hpp", "inline constexpr double kLimit = 1;\n");
