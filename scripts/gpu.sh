@@ -251,7 +251,7 @@ case $? in
     ;;
 esac
 mapfile -t rungs < <("$ladder" --list | grep -v '^echo$')
-for rung in "${rungs[@]}"; do step "$rung" 45 "$ladder" --seconds 3 "$rung"; done
+for rung in "${rungs[@]}"; do step "$rung" 60 "$ladder" --seconds 3 "$rung"; done
 step behaviour 120 "$suite"
 if [ -d "$place/cache" ] || command -v g++ >/dev/null || command -v clang++ >/dev/null; then
   step results 100 "$repository/tests/cuda/same_results.sh" "$ringk" "$repository"

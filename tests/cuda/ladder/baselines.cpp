@@ -10,7 +10,7 @@ namespace ladder {
 namespace {
 
 constexpr std::array<uint32_t, 3> kPayloads = {64, 256, 4096};
-constexpr uint32_t kThreads = 128;
+constexpr uint32_t kThreads = 128;  // of a block that handles a batch
 
 std::string payload_name(uint32_t bytes) {
   return bytes % 1024 == 0 ? std::to_string(bytes / 1024) + " KB" : std::to_string(bytes) + " B";
@@ -35,7 +35,9 @@ class Message {
       : in_(gpu.mapped<uint64_t>(bytes / 8)), out_(gpu.mapped<uint64_t>(bytes / 8)), bytes_(bytes) {
     call_ = {in_, out_, gpu.mapped<uint64_t>(16), gpu.on_device<uint64_t>(1), bytes / 16};
   }
-  MessageCall& call() { return call_; }
+  void launch(const Gpu& gpu) {
+    gpu.launch(gpu.one_message, 1, std::clamp(call_.units, 32U, kThreads), call_);
+  }
   void ask(uint64_t value) {
     in_[0] = value;
     in_[bytes_ / 8 - 1] = value;
@@ -58,11 +60,11 @@ class Message {
 // A graph of one launch, to be replayed.
 class Graph {
  public:
-  Graph(Gpu& gpu, MessageCall& call) : gpu_(gpu) {
+  Graph(const Gpu& gpu, Message& message) : gpu_(gpu) {
     const auto& api = gpu.graphs();
     cuda::CUgraph graph = nullptr;
     gpu.demand_ok(api.cuStreamBeginCapture(gpu.stream(), cuda::kCaptureThreadLocal), "capturing");
-    gpu.launch(gpu.one_message, 1, kThreads, call);
+    message.launch(gpu);
     gpu.demand_ok(api.cuStreamEndCapture(gpu.stream(), &graph), "capturing");
     gpu.demand_ok(api.cuGraphInstantiate(&executable_, graph, 0), "making a graph");
     gpu.demand_ok(api.cuGraphDestroy(graph), "making a graph");
@@ -75,7 +77,7 @@ class Graph {
   }
 
  private:
-  Gpu& gpu_;
+  const Gpu& gpu_;
   cuda::CUgraphExec executable_ = nullptr;
 };
 
@@ -153,12 +155,12 @@ void launch_round_trips(Gpu& gpu, const Scale& scale) {
   for (const uint32_t bytes : kPayloads) {
     const std::string job = "L1 round trip, " + payload_name(bytes);
     Message message(gpu, bytes);
-    auto launch = [&] { gpu.launch(gpu.one_message, 1, kThreads, message.call()); };
+    auto launch = [&] { message.launch(gpu); };
     auto flag = [&] { wait_for([&] { return message.answered(); }); };
     round_trips(scale, job, "L2 launch, mapped flag", message, launch, flag);
     gpu.synchronize();
     round_trips(scale, job, "L3 launch, synchronise", message, launch, [&] { gpu.synchronize(); });
-    const Graph graph(gpu, message.call());
+    const Graph graph(gpu, message);
     round_trips(
         scale, job, "L4 graph, mapped flag", message, [&] { graph.launch(); }, flag);
     gpu.synchronize();
@@ -171,11 +173,9 @@ void launch_throughput(Gpu& gpu, const Scale& scale) {
     if (depth <= 1024) {  // more launches than that do not fit into a stream at a time
       std::vector<Message> messages;
       for (uint32_t i = 0; i < depth; ++i) messages.emplace_back(gpu, 64);
-      each_alone(scale, messages, "a launch each",
-                 [&](size_t i) { gpu.launch(gpu.one_message, 1, kThreads, messages[i].call()); });
+      each_alone(scale, messages, "a launch each", [&](size_t i) { messages[i].launch(gpu); });
       std::vector<std::unique_ptr<Graph>> graphs;
-      for (Message& message : messages)
-        graphs.push_back(std::make_unique<Graph>(gpu, message.call()));
+      for (Message& message : messages) graphs.push_back(std::make_unique<Graph>(gpu, message));
       each_alone(scale, messages, "a graph each", [&](size_t i) { graphs[i]->launch(); });
       gpu.synchronize();
     }
@@ -191,7 +191,7 @@ void launch_issue(Gpu& gpu, const Scale& scale) {
   for (uint64_t i = 0; budget.goes_on(i); ++i) {
     message.ask(i);
     const auto begun = Clock::now();
-    gpu.launch(gpu.one_message, 1, kThreads, message.call());
+    message.launch(gpu);
     took.push_back(static_cast<uint64_t>((Clock::now() - begun).count()));
     wait_for([&] { return message.answered(); });
   }
