@@ -30,7 +30,8 @@ struct PingPongCall {
 };
 // A load of arithmetic and memory, to see what resident kernels cost another.
 struct LoadCall {
-  uint64_t* words;  // one per thread of the grid
+  const uint64_t* from;  // one per thread of the grid
+  uint64_t* to;          // likewise
   uint32_t rounds;
 };
 
@@ -93,8 +94,8 @@ RK_HD void load(const LoadCall& call, const DeviceThread& thread) {
   const uint32_t all = thread.blocks() * thread.size();
   uint64_t value = me;
   RK_ROLLED for (uint32_t i = 0; i < call.rounds; ++i) value =
-      value * 6364136223846793005ULL + call.words[(me + 97 * i) % all];
-  call.words[me] = value;
+      value * 6364136223846793005ULL + call.from[(me + 97 * i) % all];
+  call.to[me] = value;
 }
 }  // namespace ladder
 

@@ -215,8 +215,9 @@ void l2_ping_pong(Gpu& gpu, const Scale& scale) {
 double load_seconds(Gpu& gpu, uint32_t rounds) {
   constexpr uint32_t kBlock = 256;
   const auto blocks = static_cast<uint32_t>(gpu.properties().multiprocessors) * 2;
-  static auto* const kWords = gpu.on_device<uint64_t>(size_t{blocks} * kBlock);
-  LoadCall call{kWords, rounds};
+  const size_t words = size_t{blocks} * kBlock;
+  static auto* const kWords = gpu.on_device<uint64_t>(2 * words);
+  LoadCall call{kWords, kWords + words, rounds};
   const auto begun = Clock::now();
   gpu.launch(gpu.load, blocks, kBlock, call);
   gpu.synchronize();
