@@ -1,7 +1,9 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 #include "backend/messages.hpp"
 
 ringkernel::Backend backend_under_test() { return ringkernel::Backend::Cpu; }
-const char* folder_of_the_compiler() { return RK_BUILD_FOLDER; }
+void* shared_memory(size_t bytes) { return std::calloc(1, bytes); }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "backend/messages.hpp"
+#include "cuda/mapped_memory.hpp"
 
 ringkernel::Backend backend_under_test() { return ringkernel::Backend::Cuda; }
-const char* folder_of_the_compiler() { return RK_BUILD_FOLDER; }
+void* shared_memory(size_t bytes) { return mapped_memory(bytes); }

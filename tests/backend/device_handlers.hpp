@@ -16,7 +16,14 @@ struct Number {
 struct Tick {
   uint64_t at;
 };
+// Of the same size as Number.
+struct Quote {
+  uint64_t bid;
+  uint64_t ask;
+  uint64_t at;
+};
 RK_MESSAGE(Number, id, key, value)
+RK_MESSAGE(Quote, bid, ask, at)
 RK_MESSAGE(Tick, at)
 
 namespace port {
@@ -106,6 +113,13 @@ struct Double {
   }
 };
 
+struct Quotes {
+  using Reply = Quote;
+  using Context = ringkernel::Context<Quotes>;
+  RK_DEVICE_SOURCE(Quotes);
+  static void on_message(Context& ctx, const Number& n) { ctx.reply(Quote{n.id, n.value, 0}); }
+};
+
 struct Forward {
   using Ports = ringkernel::Ports<port::out>;
   using Context = ringkernel::Context<Forward>;
@@ -191,6 +205,22 @@ struct Threads {
     if (n.id % 100 == 50) return ctx.fail("fifty");
     ctx.emit(port::out, Number{n.id, n.key, state.seen++});
   }
+};
+
+struct EachThread {
+  static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Thread;
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<EachThread>;
+  RK_DEVICE_SOURCE(EachThread);
+  static void on_message(Context& ctx, const Number& n) { ctx.emit(port::out, n); }
+};
+
+struct Farewell {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Farewell>;
+  RK_DEVICE_SOURCE(Farewell);
+  static void on_message(Context& ctx, const Number& n) { ctx.emit(port::out, n); }
+  static void on_stop(Context& ctx) { ctx.emit(port::out, Number{999, 0, 0}); }
 };
 
 struct Parallel {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/gated_handlers.hpp"
 #include "backend/messages.hpp"
 
 using namespace ringkernel;
@@ -14,7 +15,8 @@ using namespace std::chrono_literals;
 inline RuntimeBuilder builder(uint32_t workers = 2) {
   return RuntimeBuilder{}
       .backend(backend_under_test())
-      .device_include(folder_of_the_compiler())
+      .device_include(source_folder())
+      .device_include(source_folder() + "/tests")
       .workers(workers);
 }
 inline Runtime make_runtime(uint32_t workers = 2) { return builder(workers).build().value(); }
@@ -52,3 +54,22 @@ template <class F>
 void eventually(F&& done) {
   while (!done()) std::this_thread::sleep_for(1ms);
 }
+
+// Where a handler waits until it is opened; it is shut where it is made.
+class Gate {
+ public:
+  Gate() {
+    REQUIRE(words() != nullptr);
+    *words() = {};
+  }
+  ~Gate() { open(); }
+  uint64_t address() const { return reinterpret_cast<uint64_t>(words()); }
+  void open() { store_release(&words()->open, 1U); }
+  uint32_t arrived() const { return load_acquire(&words()->arrived); }
+
+ private:
+  static GateWords* words() {
+    static auto* const kWords = static_cast<GateWords*>(shared_memory(sizeof(GateWords)));
+    return kWords;
+  }
+};

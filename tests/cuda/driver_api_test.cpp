@@ -28,7 +28,9 @@ constexpr bool alike() {
            (std::is_same_v<Ours*, CUmodule> && std::is_same_v<Theirs*, ::CUmodule>) ||
            (std::is_same_v<Ours*, CUfunction> && std::is_same_v<Theirs*, ::CUfunction>) ||
            (std::is_same_v<Ours*, CUstream> && std::is_same_v<Theirs*, ::CUstream>) ||
-           (std::is_same_v<Ours*, CUevent> && std::is_same_v<Theirs*, ::CUevent>);
+           (std::is_same_v<Ours*, CUevent> && std::is_same_v<Theirs*, ::CUevent>) ||
+           (std::is_same_v<Ours*, CUgraph> && std::is_same_v<Theirs*, ::CUgraph>) ||
+           (std::is_same_v<Ours*, CUgraphExec> && std::is_same_v<Theirs*, ::CUgraphExec>);
   } else {
     // The library's enums are passed as int: their values are all positive.
     return (std::is_integral_v<Ours> && std::is_enum_v<Theirs> && sizeof(Ours) == sizeof(Theirs)) ||
@@ -54,6 +56,7 @@ requires(sizeof...(P) == sizeof...(Q)) struct Signatures<R (*)(P...), S (*)(Q...
   static_assert(Signatures<CUresult(*) parameters, decltype(&::symbol)>::kAlike, \
                 #symbol ": has another signature");
 RK_CUDA_DRIVER_API(RK_CHECK)
+RK_CUDA_GRAPH_API(RK_CHECK)
 #undef RK_CHECK
 
 static_assert(alike<CUdeviceptr, ::CUdeviceptr>() && alike<CUdevice, ::CUdevice>());
@@ -133,6 +136,7 @@ static_assert(kModuleEagerLoading == CU_MODULE_EAGER_LOADING);
 static_assert(kModuleLazyLoading == CU_MODULE_LAZY_LOADING);
 static_assert(kJitErrorLogBuffer == CU_JIT_ERROR_LOG_BUFFER);
 static_assert(kJitErrorLogBufferSizeBytes == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+static_assert(kCaptureThreadLocal == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 static_assert(kMemHostAllocPortable == CU_MEMHOSTALLOC_PORTABLE);
 static_assert(kMemHostAllocDeviceMap == CU_MEMHOSTALLOC_DEVICEMAP);
 static_assert(kMemHostAllocWriteCombined == CU_MEMHOSTALLOC_WRITECOMBINED);

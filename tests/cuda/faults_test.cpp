@@ -10,12 +10,13 @@
 #include <optional>
 
 #include "backend/suite.hpp"
+#include "cuda/mapped_memory.hpp"
 #include "cuda/simulated_driver.hpp"
 #include "ringkernel/launcher.hpp"
 #include "unit/launcher/scratch_folder.hpp"
 
 ringkernel::Backend backend_under_test() { return Backend::Cuda; }
-const char* folder_of_the_compiler() { return RK_BUILD_FOLDER; }
+void* shared_memory(size_t bytes) { return mapped_memory(bytes); }
 
 namespace {
 

@@ -128,8 +128,32 @@ std::string error_text;
 struct ringkernel::backends::cuda::ModuleOfDriver {
   void* library = nullptr;
 };
+// A kernel takes a pointer, or a struct by value whose size its module tells.
 struct ringkernel::backends::cuda::FunctionOfDriver {
   Entry entry = nullptr;
+  size_t argument_bytes = 0;  // 0: a pointer
+};
+
+namespace {
+
+struct Launch {
+  Entry entry;
+  void* frames;
+  std::vector<char> argument;  // in place of frames
+  uint32_t grid;
+  uint32_t threads;
+  size_t shared;
+  uint32_t deaths;  // of the device until then
+};
+
+}  // namespace
+
+// Launches that were captured, to be replayed one after the other.
+struct ringkernel::backends::cuda::GraphOfDriver {
+  std::vector<Launch> launches;
+};
+struct ringkernel::backends::cuda::GraphExecOfDriver {
+  std::vector<Launch> launches;
 };
 
 // A stream: launches one after the other, each a set of threads.
@@ -137,6 +161,7 @@ struct ringkernel::backends::cuda::StreamOfDriver {
   std::mutex mutex;
   uint32_t unfinished = 0;
   std::thread last;
+  std::unique_ptr<GraphOfDriver> capture;  // not null: launches go there
 
   ~StreamOfDriver() {
     if (last.joinable()) last.join();
@@ -159,15 +184,6 @@ struct Rest {
       if (stream->last.joinable()) stream->last.join();
   }
 } rest;
-
-struct Launch {
-  Entry entry;
-  void* frames;
-  uint32_t grid;
-  uint32_t threads;
-  size_t shared;
-  uint32_t deaths;  // of the device until then
-};
 
 void run(const Launch& launch) {
   deaths_at_launch = launch.deaths;
@@ -195,7 +211,9 @@ void run(const Launch& launch) {
             thread.block_ = block;
             thread.blocks_ = launch.grid;
             try {
-              launch.entry(launch.frames, &thread);
+              void* argument = launch.argument.empty() ? launch.frames
+                                                       : const_cast<char*>(launch.argument.data());
+              launch.entry(argument, &thread);
             } catch (const Death&) {
             }
           });
@@ -204,25 +222,36 @@ void run(const Launch& launch) {
   for (void* memory : shared) std::free(memory);
 }
 
+CUresult enqueue(CUstream stream, Launch launch) {
+  launch.deaths = deaths.load();
+  std::lock_guard lock(stream->mutex);
+  ++stream->unfinished;
+  stream->last =
+      std::thread([stream, launch = std::move(launch), before = std::move(stream->last)]() mutable {
+        if (before.joinable()) before.join();
+        run(launch);
+        std::lock_guard done(stream->mutex);
+        --stream->unfinished;
+      });
+  return kSuccess;
+}
+
 CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned shared,
                 CUstream stream, void** arguments) {
   if (death.load() != kSuccess) return death.load();
   if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
     return kErrorLaunchOutOfResources;
+  const auto* argument = static_cast<const char*>(arguments[0]);
   Launch launch{function->entry,
-                *static_cast<void**>(arguments[0]),
+                nullptr,
+                {argument, argument + function->argument_bytes},
                 grid,
                 std::min(block, threads_of_a_block()),
                 shared,
-                deaths.load()};
-  std::lock_guard lock(stream->mutex);
-  ++stream->unfinished;
-  stream->last = std::thread([stream, launch, before = std::move(stream->last)]() mutable {
-    if (before.joinable()) before.join();
-    run(launch);
-    std::lock_guard done(stream->mutex);
-    --stream->unfinished;
-  });
+                0};
+  if (function->argument_bytes == 0) launch.frames = *static_cast<void**>(arguments[0]);
+  if (stream->capture == nullptr) return enqueue(stream, std::move(launch));
+  stream->capture->launches.push_back(std::move(launch));
   return kSuccess;
 }
 
@@ -439,6 +468,32 @@ SIMULATED CUresult cuStreamDestroy_v2(CUstream stream) {
   delete stream;
   return kSuccess;
 }
+SIMULATED CUresult cuStreamBeginCapture_v2(CUstream stream, int) {
+  stream->capture = std::make_unique<GraphOfDriver>();
+  return kSuccess;
+}
+SIMULATED CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
+  *graph = stream->capture.release();
+  return *graph == nullptr ? kErrorInvalidValue : kSuccess;
+}
+SIMULATED CUresult cuGraphInstantiateWithFlags(CUgraphExec* executable, CUgraph graph,
+                                               unsigned long long) {
+  *executable = new GraphExecOfDriver{graph->launches};
+  return kSuccess;
+}
+SIMULATED CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
+  if (death.load() != kSuccess) return death.load();
+  for (const Launch& launch : executable->launches) enqueue(stream, launch);
+  return kSuccess;
+}
+SIMULATED CUresult cuGraphExecDestroy(CUgraphExec executable) {
+  delete executable;
+  return kSuccess;
+}
+SIMULATED CUresult cuGraphDestroy(CUgraph graph) {
+  delete graph;
+  return kSuccess;
+}
 SIMULATED CUresult cuEventCreate(CUevent*, unsigned) { return kErrorNotSupported; }
 SIMULATED CUresult cuEventRecord(CUevent, CUstream) { return kErrorNotSupported; }
 SIMULATED CUresult cuEventQuery(CUevent) { return kErrorNotSupported; }
@@ -470,8 +525,10 @@ SIMULATED CUresult cuModuleUnload(CUmodule) { return kSuccess; }
 SIMULATED CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
   void* symbol = dlsym(module->library, name);
   if (symbol == nullptr) return kErrorNotFound;
+  const void* bytes = dlsym(module->library, (std::string(name) + "_argument_bytes").c_str());
   std::lock_guard lock(modules_mutex);
-  *function = &functions.emplace_back(FunctionOfDriver{reinterpret_cast<Entry>(symbol)});
+  *function = &functions.emplace_back(FunctionOfDriver{
+      reinterpret_cast<Entry>(symbol), bytes == nullptr ? 0 : *static_cast<const size_t*>(bytes)});
   return kSuccess;
 }
 SIMULATED CUresult cuModuleGetGlobal_v2(CUdeviceptr*, size_t*, CUmodule, const char*) {

@@ -1,15 +1,19 @@
 // Compiles what runs on a GPU for several GPUs, with none at hand: every device header by itself,
-// the rings that cross PCIe, and the handlers of every topology in configs/.
-// usage: ringkernel_nvrtc_test SOURCE_FOLDER       77: NVRTC is not on this machine
+// the rings that cross PCIe, the handlers of every topology in configs/, those of the tests, and
+// the kernels that resident ones are measured beside. usage: ringkernel_nvrtc_test SOURCE_FOLDER
+// 77: NVRTC is not on this machine
 #include "handlers/nvrtc.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <mutex>
+#include <regex>
 
 #include "handlers/device_compiler.hpp"
 #include "handlers/side_by_side.hpp"
@@ -83,6 +87,29 @@ class Run {
       });
   }
 
+  void baselines() {
+    for (const std::string& arch : architectures_)
+      jobs_.push_back([this, arch] {
+        compile("#define RK_LADDER_ENTRIES\n#include \"cuda/ladder/baseline_kernels.hpp\"\n",
+                "baselines", arch, {});
+      });
+  }
+
+  // The handler structs of a header, for one GPU: what differs between GPUs is seen above.
+  void structs(const std::string& header) {
+    std::ifstream file(source_ / header);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    static const std::regex kStruct(R"(\n *RK_(?:DEVICE_SOURCE|LADDER_ECHO)\((\w+)[^\\\n]*(?=\n))");
+    size_t found = 0;
+    for (std::sregex_iterator at(text.begin(), text.end(), kStruct), end; at != end; ++at, ++found)
+      jobs_.push_back([this, header, type = (*at)[1].str()] {
+        const auto code = compile_struct_for_device(
+            header, type, {source_.string(), (source_ / "tests").string()}, "sm_90", cache_);
+        if (!code) complain(header + ", " + type, code.error().message);
+      });
+    if (found == 0) complain(header, "has no handler struct");
+  }
+
   void handlers() {
     std::vector<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator(source_ / "configs"))
@@ -130,7 +157,11 @@ class Run {
                       std::vector<std::string> options) {
     options.insert(options.end(), {"--std=c++20", "-default-device"});
     const auto compiled =
-        nvrtc_.compile({text, name, arch, {(source_ / "lib/include").string()}, options});
+        nvrtc_.compile({text,
+                        name,
+                        arch,
+                        {(source_ / "lib/include").string(), (source_ / "tests").string()},
+                        options});
     if (compiled && !compiled->cubin.empty()) return compiled->ptx;
     complain(name + " for " + arch, compiled ? "no cubin" : compiled.error().message);
     return "";
@@ -168,7 +199,11 @@ int main(int argc, char** argv) {
   Run run(**nvrtc, argv[1], scratch);
   run.headers();
   run.rings();
+  run.baselines();
   run.handlers();
+  for (const char* header : {"tests/backend/device_handlers.hpp",
+                             "tests/backend/gated_handlers.hpp", "tests/cuda/ladder/handlers.hpp"})
+    run.structs(header);
   const int code = run.finish();
   fs::remove_all(scratch);
   return code;

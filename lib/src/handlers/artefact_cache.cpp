@@ -204,6 +204,34 @@ std::optional<std::string> ArtefactCache::read(const std::string& recipe,
   return stem.empty() ? std::nullopt : unsealed(stem + extension);
 }
 
+void ArtefactCache::name(const std::string& recipe, const std::string& portable) const {
+  const std::string stem = stem_of(recipe);
+  if (portable.empty() || stem.empty()) return;
+  const std::string scratch = scratch_stem();
+  const std::string path = folder_ + "/" + portable + ".name";
+  if (!write_file(scratch, fs::path(stem).filename().string()) ||
+      rename(scratch.c_str(), path.c_str()) != 0)
+    unlink(scratch.c_str());
+}
+
+std::string ArtefactCache::stem_named(const std::string& portable) const {
+  if (portable.empty()) return "";
+  const auto stem = read_file(folder_ + "/" + portable + ".name");
+  return stem && !stem->empty() ? folder_ + "/" + *stem : "";
+}
+
+std::string ArtefactCache::find_named(const std::string& portable) const {
+  const std::string stem = stem_named(portable);
+  std::string artefact = stem + ".so";
+  return !stem.empty() && unsealed(artefact) ? artefact : "";
+}
+
+std::optional<std::string> ArtefactCache::read_named(const std::string& portable,
+                                                     const std::string& extension) const {
+  const std::string stem = stem_named(portable);
+  return stem.empty() ? std::nullopt : unsealed(stem + extension);
+}
+
 std::string ArtefactCache::scratch_stem() const {
   static std::atomic<unsigned> count{0};
   return folder_ + "/tmp-" + std::to_string(getpid()) + "-" + std::to_string(count.fetch_add(1));

@@ -27,6 +27,14 @@ class ArtefactCache {
   // The bytes of an artefact that was kept under an extension of its own.
   std::optional<std::string> read(const std::string& recipe, const std::string& extension) const;
 
+  // Gives the artefacts that `recipe` has with today's includes a second name, which is not of this
+  // machine; what cannot be written is not found by it.
+  void name(const std::string& recipe, const std::string& portable) const;
+  // As find() and read(), by that name; nothing where it is empty.
+  std::string find_named(const std::string& portable) const;
+  std::optional<std::string> read_named(const std::string& portable,
+                                        const std::string& extension) const;
+
   // Files for a compiler to write; they belong to the caller until stored.
   struct Scratch {
     std::string source, object, dependencies;
@@ -47,6 +55,7 @@ class ArtefactCache {
  private:
   // The path without extension that the artefacts of `recipe` have with today's includes.
   std::string stem_of(const std::string& recipe) const;
+  std::string stem_named(const std::string& portable) const;
   std::string scratch_stem() const;
   void prune() const;
 

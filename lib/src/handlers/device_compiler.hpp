@@ -19,7 +19,8 @@ struct DeviceCode {
 
 // `architecture`: "sm_90", "compute_90". A built-in is compiled too. Any number of threads at a
 // time. CompilationError (the compiler's own sentences, at the user's file and line), NotFound (no
-// handler file), CompilerNotFound (there is no NVRTC). An unusable cache is no error.
+// handler file), CompilerNotFound (there is no NVRTC, and the cache holds nothing that another
+// machine has made of the same sources). An unusable cache is no error.
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache);
 
@@ -33,5 +34,7 @@ Result<DeviceCode> compile_struct_for_device(const std::string& source, const st
 // What to compile for, for a device of this compute capability: its own architecture, else the
 // nearest below that it runs too, else PTX, for the driver to finish. Empty: it is too old.
 std::string device_target(const Nvrtc& nvrtc, int major, int minor);
+// By this machine's NVRTC; without one the device's own architecture.
+std::string device_target(int major, int minor);
 
 }  // namespace ringkernel::handlers

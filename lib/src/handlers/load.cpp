@@ -9,6 +9,7 @@
 #include "handlers/compiler_output.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/module_loader.hpp"
+#include "handlers/portable_name.hpp"
 #include "handlers/sha256.hpp"
 #include "handlers/side_by_side.hpp"
 #include "handlers/translation_unit.hpp"
@@ -33,10 +34,21 @@ std::string recipe_of(const Job& job, const HostCompiler& compiler,
   return sum.hex();
 }
 
+std::string name_of(const Job& job) {
+  const auto include = include_folder();
+  return include ? portable_name(*job.spec, "cpu", job.unit.text, *include) : "";
+}
+
 void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache) {
   const auto flags = compiler.flags_for(*job.spec);
   const std::string recipe = recipe_of(job, compiler, flags);
-  if (std::string found = cache.find(recipe); !found.empty()) {
+  std::string found = cache.find(recipe);
+  if (found.empty() && job.spec->layout_only) {  // a whole one serves too
+    HandlerSpec whole = *job.spec;
+    whole.layout_only = false;
+    found = cache.find(recipe_of(job, compiler, compiler.flags_for(whole)));
+  }
+  if (!found.empty()) {
     job.artefact = std::move(found);
     return;
   }
@@ -62,8 +74,18 @@ void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache)
     job.artefact = tl::unexpected(std::move(error));
   } else {
     job.artefact = cache.store(recipe, *scratch);
+    if (job.artefact && !job.spec->layout_only) cache.name(recipe, name_of(job));
   }
   ArtefactCache::remove(*scratch);
+}
+
+// Without a compiler: what another machine has made of the same sources.
+void find_made(Job& job, const Error& no_compiler, const ArtefactCache& cache) {
+  std::string found = cache.find_named(name_of(job));
+  if (found.empty())
+    job.artefact = tl::unexpected(no_compiler);
+  else
+    job.artefact = std::move(found);
 }
 
 }  // namespace
@@ -102,7 +124,9 @@ Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> sp
     if (!unit) return tl::unexpected(unit.error());
     auto same = std::find_if(jobs.begin(), jobs.end(), [&](const Job& other) {
       return other.unit.text == unit->text && other.spec->flags == specs[i].flags &&
-             other.spec->include == specs[i].include && other.spec->fast_math == specs[i].fast_math;
+             other.spec->include == specs[i].include &&
+             other.spec->fast_math == specs[i].fast_math &&
+             other.spec->layout_only == specs[i].layout_only;
     });
     job_of[i] = static_cast<size_t>(same - jobs.begin());
     if (same == jobs.end()) jobs.push_back({&specs[i], std::move(*unit)});
@@ -110,9 +134,15 @@ Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> sp
   if (jobs.empty()) return loaded;
 
   auto compiler = HostCompiler::find(options.compiler);
-  if (!compiler) return tl::unexpected(compiler.error());
+  if (!compiler && compiler.error().code != ErrorCode::CompilerNotFound)
+    return tl::unexpected(compiler.error());
   ArtefactCache cache(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder);
-  side_by_side(jobs.size(), [&](size_t i) { compile(jobs[i], *compiler, cache); });
+  side_by_side(jobs.size(), [&](size_t i) {
+    if (compiler)
+      compile(jobs[i], *compiler, cache);
+    else
+      find_made(jobs[i], compiler.error(), cache);
+  });
   for (size_t i = 0; i < specs.size(); ++i) {
     if (!job_of[i]) continue;
     Job& job = jobs[*job_of[i]];

@@ -26,7 +26,8 @@ struct LoadedHandler {
 // In the order of `specs`; what has to be compiled is compiled side by side, at most one compiler
 // per core. The error of the first one that fails, in order:
 // CompilationError (the compiler's own sentences, at the user's file and line), NotFound (no
-// handler file), CompilerNotFound (there is none and one is needed), ValidationError (the handler
+// handler file), CompilerNotFound (there is none, and the cache holds nothing that another machine
+// has made of the same sources), ValidationError (the handler
 // does not fit its declaration; an unusable cache is no error: it compiles without).
 Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> specs,
                                                  const LoadOptions& options = {});

@@ -5,6 +5,7 @@
 
 #include "backends/cuda/device.hpp"
 #include "handlers/device_compiler.hpp"
+#include "handlers/side_by_side.hpp"
 #include "launcher/handler_specs.hpp"
 
 namespace ringkernel::launcher {
@@ -56,7 +57,6 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     return placements;
 
   const auto driver = backends::cuda::Driver::open();
-  const auto nvrtc = handlers::Nvrtc::open();
   Result<std::vector<DeviceProperties>> devices = std::vector<DeviceProperties>();
   if (driver) devices = (*driver)->devices();
   std::string why;
@@ -64,36 +64,49 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     why = driver.error().message;
   else if (!devices)
     why = devices.error().message;
-  else if (!nvrtc)
-    why = nvrtc.error().message;
 
-  const handlers::ArtefactCache cache(handlers::default_cache_folder());
+  struct Job {
+    size_t kernel = 0;
+    DeviceProperties device;
+    Result<handlers::DeviceCode> code = handlers::DeviceCode();
+  };
+  std::vector<Job> jobs;
   for (size_t i = 0; i < topology.kernels.size(); ++i) {
     const topology::Kernel& kernel = topology.kernels[i];
     const Backend backend = backend_of(kernel);
-    const bool insists = backend == Backend::Cuda;
     if (backend == Backend::Cpu) continue;
-    if (!why.empty()) {
-      if (insists) return unavailable(kernel, why);
+    auto device =
+        why.empty() ? find_device(kernel, *devices) : fail(ErrorCode::BackendUnavailable, why);
+    if (device)
+      jobs.push_back({i, std::move(*device)});
+    else if (backend == Backend::Cuda)
+      return unavailable(kernel, device.error().message);
+  }
+
+  const handlers::ArtefactCache cache(handlers::default_cache_folder());
+  handlers::side_by_side(jobs.size(), [&](size_t i) {
+    Job& job = jobs[i];
+    job.code = handlers::compile_for_device(
+        handler_spec(topology, topology.kernels[job.kernel]),
+        handlers::device_target(job.device.major, job.device.minor), cache);
+  });
+  for (Job& job : jobs) {
+    const topology::Kernel& kernel = topology.kernels[job.kernel];
+    if (job.code) {
+      placements[job.kernel] = {job.device.ordinal, std::move(job.code->image)};
       continue;
     }
-    const auto device = find_device(kernel, *devices);
-    if (!device) {
-      if (insists) return unavailable(kernel, device.error().message);
+    const bool insists = backend_of(kernel) == Backend::Cuda;
+    if (job.code.error().code == ErrorCode::CompilerNotFound) {
+      if (insists) return unavailable(kernel, job.code.error().message);
       continue;
     }
-    const std::string target = handlers::device_target(**nvrtc, device->major, device->minor);
-    auto code = handlers::compile_for_device(handler_spec(topology, kernel), target, cache);
-    if (!code) {
-      const std::string text =
-          "the handler of kernel '" + kernel.name + "' does not compile for CUDA";
-      if (insists)
-        return tl::unexpected(StartError{
-            ExitCode::Invalid, {code.error().code, text + "\n" + code.error().message, ""}});
-      warn(text + " and runs on the CPU; 'ringk check --compile' shows why");
-      continue;
-    }
-    placements[i] = {device->ordinal, std::move(code->image)};
+    const std::string text =
+        "the handler of kernel '" + kernel.name + "' does not compile for CUDA";
+    if (insists)
+      return tl::unexpected(StartError{
+          ExitCode::Invalid, {job.code.error().code, text + "\n" + job.code.error().message, ""}});
+    warn(text + " and runs on the CPU; 'ringk check --compile' shows why");
   }
   return placements;
 }

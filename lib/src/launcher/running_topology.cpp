@@ -64,8 +64,11 @@ StartError not_loaded(Error error) {
   return {code, std::move(error)};
 }
 
-Result<std::vector<const HandlerModule*>> compiled_handlers(const topology::Topology& topology) {
-  auto loaded = handlers::load_handlers(handler_specs(topology));
+Result<std::vector<const HandlerModule*>> compiled_handlers(
+    const topology::Topology& topology, const std::vector<Placement>& placements) {
+  auto specs = handler_specs(topology);
+  for (size_t i = 0; i < specs.size(); ++i) specs[i].layout_only = placements[i].device.has_value();
+  auto loaded = handlers::load_handlers(specs);
   if (!loaded) return tl::unexpected(loaded.error());
   std::vector<const HandlerModule*> modules;
   for (const handlers::LoadedHandler& handler : *loaded) modules.push_back(handler.module);
@@ -138,7 +141,7 @@ tl::expected<void, StartError> RunningTopology::start() {
   });
   if (!placements) return tl::unexpected(placements.error());
   auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
-                                            : compiled_handlers(run.topology);
+                                            : compiled_handlers(run.topology, *placements);
   if (!modules) return tl::unexpected(not_loaded(modules.error()));
   auto built = run.graph.build(run.topology, run.settings, *modules, std::move(*placements),
                                run.name, run.dead_letter_file);

@@ -347,15 +347,13 @@ Result<std::string> device_image(const std::string& id, const HandlerModule& mod
     return tl::unexpected(
         Error{ErrorCode::CompilationError,
               "its handler has no source for a GPU: write RK_DEVICE_SOURCE(...) in it", id});
-  auto nvrtc = handlers::Nvrtc::open();
-  if (!nvrtc) return tl::unexpected(nvrtc.error());
   auto device = backends::cuda::Device::open(ordinal);
   if (!device) return tl::unexpected(device.error());
   const auto& has = (*device)->properties();
   const handlers::ArtefactCache cache(handlers::default_cache_folder());
-  auto code = handlers::compile_struct_for_device(
-      module.device_source, module.device_type, include,
-      handlers::device_target(**nvrtc, has.major, has.minor), cache);
+  auto code =
+      handlers::compile_struct_for_device(module.device_source, module.device_type, include,
+                                          handlers::device_target(has.major, has.minor), cache);
   if (!code) return tl::unexpected(code.error());
   return std::move(code->image);
 }

@@ -58,7 +58,8 @@ struct HandlerModule {
   // in it.
   const char* device_source = nullptr;
   const char* device_type = nullptr;
-  // Runs at most `budget` messages of the block. REQUIRES: the caller owns the block.
+  // Runs at most `budget` messages of the block. REQUIRES: the caller owns the block. Null in the
+  // module of a kernel that runs on a device, which may be compiled for its layout only.
   StepResult (*run)(Block* block, uint32_t budget) = nullptr;
 };
 

@@ -48,7 +48,9 @@ struct alignas(16) ResidentShared {
   uint32_t answer;     // of the leader, to the other threads
   uint32_t more;
   uint32_t total;  // records to send
-  uint32_t told;   // messages from the device's kernels that the host hears of
+  // Messages from the device's kernels that the host hears of, and that it must refuse
+  uint32_t told;
+  uint32_t refused;
   TeamJob job;
 };
 RK_HD constexpr uint32_t resident_shared_bytes(uint32_t threads) {
@@ -75,6 +77,7 @@ class Resident {
   // Batches from kernels on the device between two looks across the bus.
   static constexpr uint32_t kInARow = 8;
   static constexpr uint32_t kLeave = 0xFFFFFFFFU;
+  static constexpr uint32_t kLate = KeyTable::kNone - 1;  // in place of a key's entry
 #if RK_ON_DEVICE
   static constexpr uint32_t kLanes = 32;
 #else
@@ -360,7 +363,7 @@ class Resident {
   RK_HD void handle(uint32_t n) {
     uint32_t done = 0;
     calls_ = 0;
-    if (first()) s_.told = 0;
+    if (first()) s_.told = s_.refused = 0;
     side_.thread.sync();
     if (f_.refuses != 0) {
       done = n;
@@ -452,30 +455,31 @@ class Resident {
     if (leader()) {
       b_.visiting = false;
       side_.outbox.used = 0;
-      side_.outbox.flags = kRecordK2k;
-      RK_ROLLED for (uint32_t i = 0; i < n; ++i) {
-        side_.outbox.append(RecordKind::Received);
-        tell(staged(i), accept_index(staged(i)), side_.outbox.used - 1);
-        side_.outbox.append(RecordKind::Refused)->count = K2kReceiver(f_.k2k).in().in_cycle;
-      }
+      s_.refused = n;
+      RK_ROLLED for (uint32_t i = 0; i < n; ++i)
+          refuse_one(staged(i), accept_index(staged(i)), Reason::None);
       s_.total = side_.outbox.used;
     }
     side_.sync();
+  }
+  // None: for the reason that the host knows.
+  RK_HD void refuse_one(const MessageHeader& h, uint32_t index, Reason reason) {
+    side_.outbox.flags = kRecordK2k;
+    side_.outbox.append(RecordKind::Received);
+    tell(h, index, side_.outbox.used - 1);
+    DeviceRecord* record = side_.outbox.append(RecordKind::Refused);
+    record->count = K2kReceiver(f_.k2k).in().in_cycle;
+    record->reason = static_cast<uint16_t>(reason);
   }
 
   // The batch is sent: its slots are free, and it is counted.
   RK_HD void finish_k2k(uint32_t done) {
     K2kReceiver receiver(f_.k2k);
     receiver.release(done);
-    if (f_.refuses != 0) return;
+    if (f_.refuses == 0) record_latencies(done);
+    done -= s_.refused;
     const uint32_t own = done - s_.told;
     K2kFrame& k2k = f_.k2k;
-    RK_ROLLED for (uint32_t i = 0, run = 1; i < done; i += run) {
-      const uint64_t stamp = staged(i).hlc;
-      run = 1;
-      RK_ROLLED while (i + run < done && staged(i + run).hlc == stamp)++ run;
-      record_latency(stamp, run);
-    }
     receiver.count_delivered(done);
     k2k.handled += own;
     ++k2k.invocations;
@@ -488,9 +492,15 @@ class Resident {
     store_release<Scope::System>(&k2k.counters->finished, k2k.handled);
     if (k2k.invocations % 4096 == 0) tell_latency();
   }
-  RK_HD void record_latency(uint64_t stamp, uint64_t n) {
-    const uint64_t sent = hlc_microseconds(stamp);
-    f_.k2k.latency->record(b_.now_us > sent ? b_.now_us - sent : 0, n);
+  // One record per run of equal stamps.
+  RK_HD void record_latencies(uint32_t n) {
+    RK_ROLLED for (uint32_t i = 0, run = 1; i < n; i += run) {
+      const uint64_t stamp = staged(i).hlc;
+      run = 1;
+      RK_ROLLED while (i + run < n && staged(i + run).hlc == stamp)++ run;
+      const uint64_t sent = hlc_microseconds(stamp);
+      f_.k2k.latency->record(b_.now_us > sent ? b_.now_us - sent : 0, run);
+    }
   }
   RK_HD void tell_latency() {
     const LatencyHistogram& own = *f_.k2k.latency;
@@ -546,12 +556,31 @@ class Resident {
     return false;
   }
 
+  // Its deadline has passed while it waited: its handler is not run.
+  RK_HD bool is_late(const MessageHeader& h) const {
+    return h.deadline != 0 && h.deadline < b_.now_us;
+  }
+  RK_HD void refuse_late(const MessageHeader& h, uint32_t index, uint32_t position) {
+    if (f_.from_k2k != 0) {
+      fetch_add(&s_.refused, 1U);
+      return refuse_one(h, index, Reason::DeadlinePassed);
+    }
+    side_.outbox.position = position;
+    side_.outbox.flags = 0;
+    side_.outbox.fail(Reason::DeadlinePassed, "");
+  }
+
   // One message, by one thread or by all. False: it paused in the middle of visiting the keys.
   RK_HD bool handle_one(uint32_t i) {
     const MessageHeader& h = staged(i);
     const uint32_t index = accept_index(h);
     const uint32_t position = f_.base + i;
     const uint32_t begin = side_.outbox.used;
+    if (RK_UNLIKELY(h.deadline != 0) && !b_.visiting && agree_on_call(is_late(h))) {
+      if (!kCollective || leader()) refuse_late(h, index, position);
+      if constexpr (kCollective) side_.sync();
+      return true;
+    }
     begin_message();
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
@@ -671,7 +700,10 @@ class Resident {
     const uint32_t me = side_.thread.rank();
     uint32_t index = 0;
     uint32_t mine = KeyTable::kNone;
-    if (me < n) {
+    const bool late = me < n && is_late(staged(me));
+    if (late) {
+      entries[me] = kLate;
+    } else if (me < n) {
       index = accept_index(staged(me));
       if constexpr (kKeyed) {
         Key key;
@@ -698,12 +730,15 @@ class Resident {
     uint32_t round = 0;
     if (me < n && kKeyed) {
       mine = entries[me];
-      if (mine != KeyTable::kNone)
+      if (mine != KeyTable::kNone && mine != kLate)
         RK_ROLLED for (uint32_t i = 0; i < me; ++i) round += entries[i] == mine ? 1U : 0U;
     }
     side_.outbox.used = 0;
     RK_ROLLED for (uint32_t now = 0;; ++now) {
-      if (me < n && round == now) handle_alone(me, index, mine);
+      if (late && now == 0)
+        refuse_late(staged(me), accept_index(staged(me)), f_.base + me);
+      else if (me < n && round == now)
+        handle_alone(me, index, mine);
       side_.thread.sync();
       if (first()) s_.more = 0;
       side_.thread.sync();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 namespace ringkernel::backends::cuda {
@@ -90,7 +91,7 @@ Device::~Device() {
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
   if (keep_) return;
-  if (uploads_ != nullptr && enter()) api().cuStreamDestroy(uploads_);
+  if (copies_ != nullptr && enter()) api().cuStreamDestroy(copies_);
   memory_.clear();
   mapped_.clear();
   if (context_ != nullptr) api().cuDevicePrimaryCtxRelease(properties_.handle);
@@ -101,7 +102,7 @@ Result<void> Device::start() {
       result != kSuccess)
     return tl::unexpected(driver_.error(result, "making a context on " + name()));
   if (auto done = enter(); !done) return done;
-  if (const CUresult result = api().cuStreamCreateWithPriority(&uploads_, kStreamNonBlocking, 0);
+  if (const CUresult result = api().cuStreamCreateWithPriority(&copies_, kStreamNonBlocking, 0);
       result != kSuccess)
     return tl::unexpected(driver_.error(result, "making a stream on " + name()));
   thread_ = std::thread([this] { work(); });
@@ -110,9 +111,14 @@ Result<void> Device::start() {
 
 Result<void> Device::upload(void* to, const void* from, size_t bytes) {
   if (auto done = enter(); !done) return done;
+  // By way of pinned memory: for other the driver may wait until the device has nothing to do.
+  auto pinned = mapped_.allocate(bytes);
+  if (!pinned) return tl::unexpected(pinned.error());
+  std::memcpy(*pinned, from, bytes);
   CUresult result =
-      api().cuMemcpyHtoDAsync(reinterpret_cast<CUdeviceptr>(to), from, bytes, uploads_);
-  if (result == kSuccess) result = api().cuStreamSynchronize(uploads_);
+      api().cuMemcpyHtoDAsync(reinterpret_cast<CUdeviceptr>(to), *pinned, bytes, copies_);
+  if (result == kSuccess) result = api().cuStreamSynchronize(copies_);
+  mapped_.release(*pinned);
   if (result == kSuccess) return {};
   return tl::unexpected(driver_.error(result, "copying to " + name()));
 }

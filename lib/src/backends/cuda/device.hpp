@@ -54,6 +54,8 @@ class Device {
                      const std::string& limit);
   void dismiss(uint32_t blocks, uint32_t most);
 
+  // For copies beside what is resident.
+  CUstream copies() const { return copies_; }
   // Copies to the device's memory, whatever runs there.
   Result<void> upload(void* to, const void* from, size_t bytes);
 
@@ -72,7 +74,7 @@ class Device {
   const Driver& driver_;
   const DeviceProperties properties_;
   CUcontext context_ = nullptr;
-  CUstream uploads_ = nullptr;
+  CUstream copies_ = nullptr;
   DeviceMemory memory_;
   DeviceMemory mapped_;
 

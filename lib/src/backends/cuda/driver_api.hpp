@@ -15,6 +15,8 @@ using CUmodule = struct ModuleOfDriver*;
 using CUfunction = struct FunctionOfDriver*;
 using CUstream = struct StreamOfDriver*;
 using CUevent = struct EventOfDriver*;
+using CUgraph = struct GraphOfDriver*;
+using CUgraphExec = struct GraphExecOfDriver*;
 struct CUuuid {
   char bytes[16];
 };
@@ -98,6 +100,9 @@ constexpr int kModuleLazyLoading = 2;
 constexpr int kJitErrorLogBuffer = 5;
 constexpr int kJitErrorLogBufferSizeBytes = 6;
 
+// CUstreamCaptureMode
+constexpr int kCaptureThreadLocal = 1;
+
 // Flags of cuMemHostAlloc, cuStreamCreateWithPriority, cuEventCreate
 constexpr unsigned kMemHostAllocPortable = 1;
 constexpr unsigned kMemHostAllocDeviceMap = 2;
@@ -173,7 +178,21 @@ constexpr unsigned kEventDisableTiming = 2;
 struct DriverApi {
 #define RK_MEMBER(member, symbol, parameters) CUresult(*member) parameters = nullptr;
   RK_CUDA_DRIVER_API(RK_MEMBER)
-#undef RK_MEMBER
 };
+
+// Graphs: what is measured beside resident kernels. Not of the library's own, which does without.
+#define RK_CUDA_GRAPH_API(X)                                                    \
+  X(cuStreamBeginCapture, cuStreamBeginCapture_v2, (CUstream stream, int mode)) \
+  X(cuStreamEndCapture, cuStreamEndCapture, (CUstream stream, CUgraph * graph)) \
+  X(cuGraphInstantiate, cuGraphInstantiateWithFlags,                            \
+    (CUgraphExec * executable, CUgraph graph, unsigned long long flags))        \
+  X(cuGraphLaunch, cuGraphLaunch, (CUgraphExec executable, CUstream stream))    \
+  X(cuGraphExecDestroy, cuGraphExecDestroy, (CUgraphExec executable))           \
+  X(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))
+
+struct GraphApi {
+  RK_CUDA_GRAPH_API(RK_MEMBER)
+};
+#undef RK_MEMBER
 
 }  // namespace ringkernel::backends::cuda

@@ -47,7 +47,7 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
                      no_k2k_work(active, !alive || heeded == said_);
   // After it was seen that nothing is left: what the last messages have emitted is counted by then.
   wake_receivers(b);
-  if (!b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
+  if (begun_ && !b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
     store_release(&b.counters->polls_left, uint64_t{0});
   quiet_.store(quiet, std::memory_order_release);
   if (blocked) {
@@ -170,7 +170,7 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
       break;
     case RecordKind::Refused:
       if (!open(b)) return false;
-      refuse_received(b, record.count);
+      refuse_received(b, record);
       break;
     case RecordKind::Concluded:
       conclude_received(b, record.count);
@@ -229,6 +229,8 @@ void Pump::reply(Block& b, const DeviceRecord& record, const MessageHeader* pare
 }
 
 void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
+  if (static_cast<Reason>(record.reason) == Reason::DeadlinePassed)
+    return refuse_late(b, flights_[next_ & (memory_.in.capacity - 1)], *parent);
   text_.append(static_cast<const char*>(payload_of(&record)), record.count);
   fail_call(b, parent, static_cast<Reason>(record.reason), text_.c_str());
   text_.clear();
@@ -381,7 +383,7 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
       if (Inbox(b).make_room(1) == 0) break;
       refuse(b, ring, *header);
     } else {
-      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false};
+      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false, ring.counters};
       MessageHeader* slot = message(tail_);
       copy_bytes(&slot->message_id, &header->message_id,
                  static_cast<uint32_t>(sizeof(MessageHeader)) - 8U + payload_size(b, *header));
@@ -403,12 +405,26 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
 }
 
 void Pump::refuse(Block& b, InRing& ring, const MessageHeader& header) {
-  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), ring.edge,
+  fail_deadline(b, ring.edge, *ring.counters, header);
+  if (ring.in_cycle) ++b.credits_back;
+}
+
+// It waited too long on the device: it was not delivered after all.
+void Pump::refuse_late(Block& b, Flight& flight, const MessageHeader& header) {
+  count(&flight.counters->delivered, ~uint64_t{0});
+  fail_deadline(b, flight.edge, *flight.counters, header);
+  flight.over = true;
+  end_call();
+}
+
+// REQUIRES: room for a dead letter.
+void Pump::fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
+                         const MessageHeader& header) {
+  append_dead_letter(b, header, payload_of(&header), payload_size(b, header), edge,
                      Reason::DeadlinePassed, nullptr);
   complete_request(b, header, Completion::Failed, Reason::DeadlinePassed, nullptr);
-  count(&ring.counters->failed, 1);
+  count(&counters.failed, 1);
   ++b.finished;
-  if (ring.in_cycle) ++b.credits_back;
 }
 
 uint32_t Pump::payload_size(const Block& b, const MessageHeader& header) const {

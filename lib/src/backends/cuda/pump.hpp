@@ -59,7 +59,8 @@ class Pump {
   struct Flight {
     uint32_t edge = kNoEdge;
     uint32_t credits = 0;
-    bool over = false;  // has failed, and been counted
+    bool over = false;                    // has failed, and been counted
+    ReceiveCounters* counters = nullptr;  // of the ring that it came from
   };
 
   // A wire on the device that this block sends on, or receives from.
@@ -100,13 +101,16 @@ class Pump {
   void receive(const DeviceRecord& record);
   void bury_received(Block& b, Reason reason, const char* detail);
   void conclude_received(Block& b, uint32_t credits);
-  void refuse_received(Block& b, uint32_t credits);
+  void refuse_received(Block& b, const DeviceRecord& record);
   void wake_receivers(Block& b);
   void lease_ids(Block& b);
   void take_credits_back(Block& b);
   bool no_k2k_work(bool active, bool heeded) const;
   uint64_t in_hand_of_k2k() const;
   bool fail_received(Block& b);
+  void refuse_late(Block& b, Flight& flight, const MessageHeader& header);
+  void fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
+                     const MessageHeader& header);
   uint32_t payload_size(const Block& b, const MessageHeader& header) const;
   MessageHeader* message(uint64_t position) const { return memory_.in.slot(position); }
 

@@ -54,14 +54,16 @@ void Pump::conclude_received(Block& b, uint32_t credits) {
   ++concluded_;
 }
 
-void Pump::refuse_received(Block& b, uint32_t credits) {
+void Pump::refuse_received(Block& b, const DeviceRecord& record) {
   const MessageHeader& header = *received();
+  const auto told = static_cast<Reason>(record.reason);
+  const Reason reason = told != Reason::None ? told : refusing_for_;
   append_dead_letter(b, header, payload_of(&header), payload_size(b, header),
-                     received_over_->edge->number(), refusing_for_, nullptr);
-  complete_request(b, header, Completion::Failed, refusing_for_, nullptr);
+                     received_over_->edge->number(), reason, nullptr);
+  complete_request(b, header, Completion::Failed, reason, nullptr);
   count(&received_over_->refused->failed, 1);
   ++b.finished;
-  credits_owed_ += credits;
+  credits_owed_ += record.count;
   received_over_ = nullptr;
   end_call();
 }

@@ -73,10 +73,26 @@ ResidentKernel::~ResidentKernel() {
     device_->keep_memory();
     return;
   }
+  give_back();
+  for (char* memory : wires_device_memory_) device_->memory().release(memory);
+  for (char* memory : wires_mapped_memory_) device_->mapped().release(memory);
+}
+
+// What others may have from now on: nothing of it is on the device any more.
+void ResidentKernel::give_back() {
+  {
+    std::lock_guard lock(wires_mutex_);
+    gone_ = true;
+  }
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
+  stream_ = nullptr;
   for (char* memory : device_memory_) device_->memory().release(memory);
   for (char* memory : mapped_memory_) device_->mapped().release(memory);
+  device_memory_.clear();
+  mapped_memory_.clear();
+  device_bytes_ = 0;
   if (admitted_) device_->dismiss(grid_, most_blocks_);
+  admitted_ = false;
 }
 
 Error ResidentKernel::named(Error error) const {
@@ -318,9 +334,9 @@ Result<void> ResidentKernel::lay_out_k2k(ResidentFrame& frame, Pump::Memory& mem
   const size_t pointers = kMostK2kEdges * sizeof(void*);
   const size_t device_bytes =
       sizeof(Signal) + sizeof(LatencyHistogram) + kK2kCopies * sizeof(K2kCopy) + 2 * pointers;
-  auto mapped = take(device_->mapped(), mapped_bytes, mapped_memory_);
+  auto mapped = take(device_->mapped(), mapped_bytes, wires_mapped_memory_);
   if (!mapped) return tl::unexpected(mapped.error());
-  auto own = take(device_->memory(), device_bytes, device_memory_);
+  auto own = take(device_->memory(), device_bytes, wires_device_memory_);
   if (!own) return tl::unexpected(own.error());
   device_bytes_ += device_bytes;
   std::memset(*mapped, 0, mapped_bytes);
@@ -360,6 +376,7 @@ Result<std::unique_ptr<RemoteEdge>> ResidentKernel::connect(RemoteKernel& to,
 }
 
 void ResidentKernel::say_of_wires(uint32_t block) {
+  if (gone_) return;
   ControlBlock& control = pumps_[block]->control();
   store_release(&control.k2k_generation, control.k2k_generation + 1);
 }
@@ -406,13 +423,14 @@ void ResidentKernel::set_host_ports(uint32_t block, uint64_t ports) {
 }
 
 void ResidentKernel::settle() {
-  for (const auto& pump : pumps_) {
-    const ControlBlock& control = pump->control();
-    while (!lost_.load() &&
-           load_acquire(&control.state) == static_cast<uint32_t>(ResidentState::Alive) &&
-           load_acquire(&control.k2k_heeded) != load_acquire(&control.k2k_generation))
-      std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
+  auto heeds = [&](const ControlBlock& control) {
+    std::lock_guard lock(wires_mutex_);
+    return gone_ || lost_.load() ||
+           load_acquire(&control.state) != static_cast<uint32_t>(ResidentState::Alive) ||
+           load_acquire(&control.k2k_heeded) == control.k2k_generation;
+  };
+  for (const auto& pump : pumps_)
+    while (!heeds(pump->control())) std::this_thread::sleep_for(std::chrono::microseconds(20));
 }
 
 Result<void> ResidentKernel::start() {
@@ -500,13 +518,14 @@ void ResidentKernel::leave() {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   device_->forget(*this);
+  if (!abandoned_) give_back();
 }
 
 Result<void> ResidentKernel::read_buffer(uint32_t buffer, const TakePart& take) {
   if (lost_) return fail(ErrorCode::DeviceError, device_->name() + " is lost", spec_.name);
   if (abandoned_)
     return fail(ErrorCode::DeviceError, "a handler did not leave " + device_->name(), spec_.name);
-  auto done = buffers_.read(buffer, take, stream_);
+  auto done = buffers_.read(buffer, take, device_->copies());
   if (!done) return tl::unexpected(named(done.error()));
   return {};
 }

@@ -52,7 +52,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
-  uint64_t device_memory() const override { return device_bytes_ + buffers_.bytes(); }
+  uint64_t device_memory() const override { return device_bytes_.load() + buffers_.bytes(); }
   int device() const override { return device_->properties().ordinal; }
   Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,
                                               const RemoteEdgeSpec& spec) override;
@@ -87,6 +87,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   Result<void> start();
   bool all_are(ResidentState state) const;
   void launch_again();
+  void give_back();
 
   CUstream stream() const override { return stream_; }
   void beat(uint64_t heartbeat) override;
@@ -113,7 +114,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   std::vector<char*> device_memory_;
   std::vector<char*> mapped_memory_;
   DeviceBuffers buffers_;
-  uint64_t device_bytes_ = 0;  // without the buffers
+  std::atomic<uint64_t> device_bytes_{0};  // without the buffers
   uint32_t in_stride_ = 0;
   uint32_t out_stride_ = 0;
   std::vector<std::unique_ptr<Pump>> pumps_;
@@ -124,8 +125,12 @@ class ResidentKernel final : public RemoteKernel, private Resident {
     Signal* doorbell = nullptr;
   };
   std::vector<Side> sides_;
+  // Kept until the end: its counters are read for ever.
+  std::vector<char*> wires_device_memory_;
+  std::vector<char*> wires_mapped_memory_;
   std::mutex wires_mutex_;
   Wires wires_;
+  bool gone_ = false;  // its control blocks are somebody else's
   std::atomic<bool> launched_{false};
   std::atomic<bool> leaving_{false};
   std::atomic<bool> lost_{false};

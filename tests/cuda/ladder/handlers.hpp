@@ -1,0 +1,113 @@
+// Messages and handlers of the ladder, for the CPU and for a GPU.
+#pragma once
+
+#include "ringkernel/handler.hpp"
+#include "ringkernel/message.hpp"
+
+struct Small {
+  uint64_t word[8];
+};
+struct Medium {
+  uint64_t word[32];
+};
+struct Large {
+  uint64_t word[512];
+};
+// What a kernel has seen of a sequence that begins at 0.
+struct Tally {
+  uint64_t seen;
+  uint64_t wrong;  // out of order: lost, doubled or overtaken
+  uint64_t sum;
+};
+RK_MESSAGE(Small, word)
+RK_MESSAGE(Medium, word)
+RK_MESSAGE(Large, word)
+RK_MESSAGE(Tally, seen, wrong, sum)
+
+namespace port {
+inline constexpr ringkernel::Port<"out", Small> out;
+inline constexpr ringkernel::Port<"tally", Tally> tally;
+}  // namespace port
+
+// Answers with the same payload, its first word plus one.
+#define RK_LADDER_ECHO(Name, Message)                         \
+  struct Name {                                               \
+    using Reply = Message;                                    \
+    using Context = ringkernel::Context<Name>;                \
+    RK_DEVICE_SOURCE(Name);                                   \
+    static void on_message(Context& ctx, const Message& in) { \
+      Message answer = in;                                    \
+      ++answer.word[0];                                       \
+      ctx.reply(answer);                                      \
+    }                                                         \
+  }
+RK_LADDER_ECHO(EchoSmall, Small);
+RK_LADDER_ECHO(EchoMedium, Medium);
+RK_LADDER_ECHO(EchoLarge, Large);
+#undef RK_LADDER_ECHO
+
+// The same where nobody asked: to whoever receives.
+struct PassOn {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<PassOn>;
+  RK_DEVICE_SOURCE(PassOn);
+  static void on_message(Context& ctx, const Small& in) {
+    Small next = in;
+    ++next.word[0];
+    ctx.emit(port::out, next);
+  }
+};
+
+// A token around kernels: word[0] counts its hops down.
+struct Relay {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Relay>;
+  RK_DEVICE_SOURCE(Relay);
+  static void on_message(Context& ctx, const Small& in) {
+    if (in.word[0] == 0) return;
+    Small next = in;
+    --next.word[0];
+    ctx.emit(port::out, next);
+  }
+};
+
+// Each block emits 0, 1, ... by itself.
+struct Source {
+  struct Params {
+    uint64_t count;  // of each block
+  };
+  struct State {
+    uint64_t next;
+  };
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Source>;
+  RK_DEVICE_SOURCE(Source);
+  static bool on_poll(Context& ctx, State& state) {
+    if (state.next == ctx.params().count) return false;
+    ctx.emit(port::out, Small{{state.next, ctx.block(), 2, 3, 4, 5, 6, 7}});
+    return ++state.next < ctx.params().count;
+  }
+};
+
+// Looks at the order of each sender's messages (word[1] is the sender's block), and tells when it
+// stops.
+struct Check {
+  static constexpr uint32_t kSenders = 256;
+  struct State {
+    uint64_t seen, wrong, sum;
+    uint64_t next[kSenders];
+  };
+  using Ports = ringkernel::Ports<port::tally>;
+  using Context = ringkernel::Context<Check>;
+  RK_DEVICE_SOURCE(Check);
+  static void on_message(Context&, State& state, const Small& in) {
+    uint64_t& next = state.next[in.word[1] % kSenders];
+    if (in.word[0] < next) ++state.wrong;
+    next = in.word[0] + 1;
+    ++state.seen;
+    state.sum += in.word[0];
+  }
+  static void on_stop(Context& ctx, State& state) {
+    ctx.emit(port::tally, Tally{state.seen, state.wrong, state.sum});
+  }
+};

@@ -1,0 +1,301 @@
+#include "cuda/ladder/kernels.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "cuda/ladder/baselines.hpp"
+#include "cuda/ladder/handlers.hpp"
+#include "ringkernel/runtime.hpp"
+
+namespace ladder {
+namespace {
+
+using namespace ringkernel;
+using namespace std::chrono_literals;
+
+constexpr const char* kUs = "ringkernel";
+constexpr uint32_t kThreads = 32;  // of a block: one warp looks at the ring
+
+template <class T>
+T value_of(Result<T> result, const char* what) {
+  if (!result) throw Wrong(std::string(what) + ": " + to_string(result.error()));
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+Runtime make_runtime(const std::string& source) {
+  return value_of(RuntimeBuilder{}
+                      .backend(Backend::Cuda)
+                      .device_include(source)
+                      .device_include(source + "/tests")
+                      .build(),
+                  "building a runtime");
+}
+
+LaunchOptions one_block() { return LaunchOptions::single_block(kThreads); }
+
+template <class H>
+KernelHandle launch(Runtime& runtime, std::string name, const LaunchOptions& options = one_block(),
+                    const typename Context<H>::Params& params = {}) {
+  return value_of(runtime.launch<H>(std::move(name), options, params), "launching");
+}
+
+void wire(Runtime& runtime, const KernelHandle& from, const KernelHandle& to,
+          std::optional<Route> route = {}) {
+  value_of(runtime.connect(from.port("out"), to, {.route = route}), "connecting");
+}
+
+template <class Handler, class Message>
+void round_trips_of(const std::string& source, const Scale& scale, const std::string& payload) {
+  Runtime runtime = make_runtime(source);
+  auto kernel = launch<Handler>(runtime, "echo");
+  constexpr size_t kLast = sizeof(Message) / 8 - 1;
+  Message message{};
+  std::vector<uint64_t> took;
+  const Budget budget(scale.round_trips, scale.limit);
+  for (uint64_t i = 0; budget.goes_on(i); ++i) {
+    message.word[0] = message.word[kLast] = i;
+    const auto begun = Clock::now();
+    const auto answer = value_of(kernel.template call<Message>(message), "a call");
+    took.push_back(static_cast<uint64_t>((Clock::now() - begun).count()));
+    demand(answer.word[0] == i + 1 && answer.word[kLast] == i, "an echo answered wrongly");
+  }
+  report_latencies("L1 round trip, " + payload, kUs, std::move(took));
+}
+
+// Sends `scale.messages` and takes back as many, with at most `depth` under way; each must be the
+// next one. How many were, when the time was up.
+uint64_t pass_in_order(const KernelHandle& kernel, const Budget& budget, uint64_t depth) {
+  uint64_t sent = 0, received = 0;
+  bool more = true;
+  while (more || received < sent) {
+    while (more && sent - received < depth) {
+      if (!kernel.try_send(Small{{sent, sent, 2, 3, 4, 5, 6, 7}})) break;
+      more = budget.goes_on(++sent);
+    }
+    // One wait, then all that is there.
+    auto got = value_of(kernel.receive_timeout(10s), "an answer did not come");
+    for (;;) {
+      const Small answer = value_of(got.as<Small>(), "an answer");
+      demand(answer.word[0] == received + 1 && answer.word[1] == received && answer.word[7] == 7,
+             "a message was lost, doubled or overtaken");
+      if (++received == sent) break;
+      auto next = kernel.try_receive();
+      if (!next) break;
+      got = std::move(*next);
+    }
+  }
+  return received;
+}
+
+// Seconds in which sources of `senders` blocks emit `each` messages and `receivers` blocks have
+// checked them. What the checks tell at their end says that none was lost.
+double senders_to_receivers(const std::string& source, const std::string& job, uint32_t senders,
+                            uint32_t receivers, uint64_t each) {
+  Runtime runtime = make_runtime(source);
+  auto check = launch<Check>(runtime, "check", LaunchOptions::multi_block(receivers, kThreads));
+  auto from = launch<Source>(runtime, "source",
+                             LaunchOptions::multi_block(senders, kThreads).without_auto_activate(),
+                             {.count = each});
+  wire(runtime, from, check, Route::RoundRobin);
+  const auto begun = Clock::now();
+  value_of(from.activate(), "activating");
+  demand(runtime.wait_idle(60s), "the messages did not arrive");
+  const double took = seconds_since(begun);
+  value_of(check.terminate(), "terminating");
+  Tally all{};
+  for (uint32_t i = 0; i < receivers; ++i) {
+    const auto tally = value_of(
+        value_of(check.receive_timeout(10s), "a tally did not come").as<Tally>(), "a tally");
+    all.seen += tally.seen;
+    all.wrong += tally.wrong;
+    all.sum += tally.sum;
+  }
+  if (all.seen != each * senders || all.wrong != 0 || all.sum != senders * (each * (each - 1) / 2))
+    throw Wrong(job + ": of " + std::to_string(each * senders) + " messages " +
+                std::to_string(all.seen) + " were seen, " + std::to_string(all.wrong) +
+                " out of order");
+  return took;
+}
+
+// The rate of that, of as many messages as the limit of time allows.
+void rate_between(const std::string& source, const Scale& scale, const std::string& job,
+                  uint32_t senders, uint32_t receivers) {
+  const uint64_t most = std::max<uint64_t>(scale.messages / senders, 1);
+  uint64_t each = std::max<uint64_t>(most / 100, 1);
+  double took = senders_to_receivers(source, job, senders, receivers, each);
+  if (100 * took <= scale.limit.count())
+    took = senders_to_receivers(source, job, senders, receivers, each = most);
+  const uint64_t messages = each * senders;
+  report(job, kUs, "messages/s", static_cast<double>(messages) / took, messages);
+}
+
+// What nvidia-smi says that the GPU takes; none: it is not there.
+std::optional<double> watts() {
+  FILE* pipe = popen(
+      "nvidia-smi --id=0 --query-gpu=power.draw --format=csv,noheader,nounits 2>/dev/null", "r");
+  if (pipe == nullptr) return std::nullopt;
+  double value = 0;
+  const bool read = std::fscanf(pipe, "%lf", &value) == 1;
+  pclose(pipe);
+  return read ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace
+
+void Kernels::echo() const {
+  Runtime runtime = make_runtime(source_);
+  auto kernel = launch<EchoSmall>(runtime, "echo");
+  const auto answer = value_of(kernel.call<Small>(Small{{41}}, 2s), "the first echo");
+  demand(answer.word[0] == 42, "the first echo answered wrongly");
+  report("first echo", kUs, "answers", 1, 1);
+}
+
+void Kernels::round_trips() const {
+  round_trips_of<EchoSmall, Small>(source_, scale_, "64 B");
+  round_trips_of<EchoMedium, Medium>(source_, scale_, "256 B");
+  round_trips_of<EchoLarge, Large>(source_, scale_, "4 KB");
+}
+
+void Kernels::throughput() const {
+  for (const uint32_t depth : {1U, 8U, 64U, 1024U, 65'536U}) {
+    if (depth > scale_.most_depth) continue;
+    Runtime runtime = make_runtime(source_);
+    auto kernel = launch<PassOn>(runtime, "pass",
+                                 one_block().with_queue_capacity(std::max<size_t>(depth, 1024)));
+    const Budget budget(scale_.messages, scale_.limit);
+    const auto begun = Clock::now();
+    const uint64_t messages = pass_in_order(kernel, budget, depth);
+    report("T1 messages, 64 B, depth " + std::to_string(depth), kUs, "messages/s",
+           static_cast<double>(messages) / seconds_since(begun), messages);
+  }
+}
+
+void Kernels::volume() const {
+  Runtime runtime = make_runtime(source_);
+  auto kernel = launch<PassOn>(runtime, "pass", one_block().with_queue_capacity(16'384));
+  const Budget budget(scale_.volume, 5 * scale_.limit);
+  const auto messages = static_cast<double>(pass_in_order(kernel, budget, 8192));
+  report("V1 in order, none lost or doubled", kUs, "messages", messages,
+         static_cast<uint64_t>(messages));
+}
+
+void Kernels::ping_pong() const {
+  Runtime runtime = make_runtime(source_);
+  auto left = launch<Relay>(runtime, "left");
+  auto right = launch<Relay>(runtime, "right");
+  wire(runtime, left, right);
+  wire(runtime, right, left);
+  // Doubled until it takes a second, so that a slow way ends too.
+  uint64_t hops = std::min<uint64_t>(scale_.messages, 2'000);
+  for (;; hops *= 2) {
+    const auto begun = Clock::now();
+    value_of(left.send(Small{{hops}}), "a token");
+    demand(runtime.wait_idle(60s), "the token did not come to its end");
+    const double took = seconds_since(begun);
+    if (took < 0.5 && 2 * hops <= scale_.messages) continue;
+    report("K1 ping-pong of two kernels", kUs, "us per round trip",
+           2e6 * took / static_cast<double>(hops), hops / 2);
+    break;
+  }
+  const uint64_t handled = left.metrics().messages_processed + right.metrics().messages_processed;
+  demand(handled >= hops + 1, "hops are missing");
+}
+
+void Kernels::fan_in() const {
+  for (const uint32_t senders : {1U, 2U, 8U, 32U, 131U})
+    if (senders <= scale_.most_senders)
+      rate_between(source_, scale_, "K2 fan-in " + std::to_string(senders) + " -> 1, 64 B", senders,
+                   1);
+}
+
+void Kernels::all_to_all() const {
+  for (const uint32_t blocks : {2U, 8U, 32U})
+    if (blocks <= scale_.most_senders)
+      rate_between(source_, scale_,
+                   "K3 all to all, " + std::to_string(blocks) + " x " + std::to_string(blocks) +
+                       " blocks, 64 B",
+                   blocks, blocks);
+}
+
+void Kernels::issue() const {
+  Runtime runtime = make_runtime(source_);
+  auto kernel = launch<PassOn>(runtime, "pass");
+  std::vector<uint64_t> took;
+  const Budget budget(scale_.round_trips, scale_.limit);
+  for (uint64_t i = 0; budget.goes_on(i); ++i) {
+    const auto begun = Clock::now();
+    value_of(kernel.try_send(Small{{i}}), "a message");
+    took.push_back(static_cast<uint64_t>((Clock::now() - begun).count()));
+    value_of(kernel.receive_timeout(10s), "an answer did not come");
+  }
+  report_latencies("C1 issue alone, 64 B", kUs, std::move(took));
+}
+
+void Kernels::lives() const {
+  std::vector<uint64_t> cold, warm, activate, deactivate, terminate;
+  auto timed = [](std::vector<uint64_t>& into, auto&& what) {
+    const auto begun = Clock::now();
+    what();
+    into.push_back(static_cast<uint64_t>((Clock::now() - begun).count()));
+  };
+  const char* told = std::getenv("RINGK_CACHE_DIR");
+  const std::optional<std::string> before =
+      told == nullptr ? std::nullopt : std::optional<std::string>(told);
+  std::string empty = (std::filesystem::temp_directory_path() / "ladder-XXXXXX").string();
+  demand(mkdtemp(empty.data()) != nullptr, "no temporary folder");
+  Runtime runtime = make_runtime(source_);
+  setenv("RINGK_CACHE_DIR", empty.c_str(), 1);
+  for (uint32_t i = 0; i <= scale_.lives; ++i) {
+    std::optional<KernelHandle> kernel;
+    timed(i == 0 ? cold : warm, [&] { kernel = launch<PassOn>(runtime, "life"); });
+    timed(deactivate, [&] { value_of(kernel->deactivate(), "deactivating"); });
+    timed(activate, [&] { value_of(kernel->activate(), "activating"); });
+    value_of(kernel->send(Small{{i}}), "a message");
+    value_of(kernel->receive_timeout(10s), "an answer did not come");
+    timed(terminate, [&] { value_of(kernel->terminate(), "terminating"); });
+  }
+  before ? setenv("RINGK_CACHE_DIR", before->c_str(), 1) : unsetenv("RINGK_CACHE_DIR");
+  std::filesystem::remove_all(empty);
+  report("Y1 launch, cold", kUs, "us", static_cast<double>(cold.at(0)) / 1000, 1);
+  report_latencies("Y1 launch, warm", kUs, std::move(warm));
+  report_latencies("Y1 activate", kUs, std::move(activate));
+  report_latencies("Y1 deactivate", kUs, std::move(deactivate));
+  report_latencies("Y1 terminate", kUs, std::move(terminate));
+}
+
+void Kernels::idle(Gpu& gpu) const {
+  // A load of some 20 ms, alone.
+  uint32_t rounds = 1000;
+  double alone = load_seconds(gpu, rounds);
+  if (scale_.lives > 1)
+    while (alone < 0.02 && rounds < 100'000'000) alone = load_seconds(gpu, rounds *= 2);
+  auto best = [&] {
+    double least = load_seconds(gpu, rounds);
+    for (uint32_t i = 0; i < std::min(scale_.lives, 9U); ++i)
+      least = std::min(least, load_seconds(gpu, rounds));
+    return least;
+  };
+  alone = best();
+  std::this_thread::sleep_for(scale_.lives > 1 ? 2s : 0s);
+  const auto power = watts();
+  if (power) report("I1 power, nothing resident", kUs, "W", *power, 1);
+  for (const uint32_t blocks : {1U, 8U, 64U}) {
+    if (blocks > std::max(scale_.most_senders, 1U)) continue;
+    Runtime runtime = make_runtime(source_);
+    auto kernel = launch<PassOn>(runtime, "idle", LaunchOptions::multi_block(blocks, kThreads));
+    const std::string name =
+        std::to_string(blocks) + (blocks == 1 ? " idle block" : " idle blocks");
+    report("I1 another kernel beside " + name, kUs, "times as long", best() / alone, rounds);
+    if (power) {
+      std::this_thread::sleep_for(2s);
+      report("I1 power, " + name, kUs, "W", watts().value_or(0), 1);
+    }
+  }
+}
+
+}  // namespace ladder
