@@ -174,14 +174,21 @@ ExitCode Bench::run_phase(PhasePlan plan) {
     if (stopped_.load()) return ExitCode::Ok;
     phase_ = std::make_unique<LoadPhase>(model_, sources_, plan);
   }
-  say(Voice::Progress, model_.name + ": " + plan.name +
-                           (plan.rate ? ": " + launcher::amount_text(*plan.rate) + "/s" : ""));
+  const std::string name = model_.name + ": ";
+  LoadPhase::Progress progress;
+  progress.on_ready = [&](const std::string& line) {
+    if (results_.empty()) say(Voice::Notice, name + line);
+  };
+  progress.on_window = [&](const launcher::PhaseWindow& window) {
+    const auto seconds = static_cast<uint64_t>(window.begin_s + window.seconds + 0.5);
+    say(Voice::Progress, name + plan.name + ": " + std::to_string(seconds) + " s, " +
+                             launcher::amount_text(window.rate) + "/s");
+  };
   bool stuck = false;
-  auto result = phase_->run(settings(), stuck);
+  auto result = phase_->run(settings(), progress, stuck);
   if (!result) return refused(result.error().code, result.error().error);
-  if (results_.empty()) say(Voice::Notice, model_.name + ": " + result->kernels_line);
   for (const std::string& complaint : result->complaints)
-    say(Voice::Error, model_.name + ": " + plan.name + ": " + complaint);
+    say(Voice::Error, name + plan.name + ": " + complaint);
   if (stuck) _exit(static_cast<int>(result->code));
   const ExitCode code = result->code;
   results_.push_back(std::move(*result));

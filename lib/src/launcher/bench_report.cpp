@@ -87,6 +87,7 @@ Json phase_json(const PhaseResult& phase) {
                {"asked_rate", phase.plan.rate ? Json(rounded(*phase.plan.rate)) : Json(nullptr)},
                {"seconds", rounded(phase.seconds)},
                {"sent", phase.sent},
+               {"in_time", phase.in_time},
                {"rate",
                 {{"mean", rounded(phase.rate)},
                  {"median", rounded(rate.median)},

@@ -180,7 +180,7 @@ bool LoadPhase::wait_for_end(uint64_t until_ns) {
 }
 
 void LoadPhase::watch(RunningTopology& running, const Timing& timing, uint64_t start_ns,
-                      PhaseResult& result) {
+                      const Progress& progress, PhaseResult& result) {
   const bool by_time = plan_.messages == 0;
   const uint64_t measured_from = start_ns + ns_of(timing.warm_up_s);
   bool over = wait_for_end(measured_from);
@@ -198,12 +198,12 @@ void LoadPhase::watch(RunningTopology& running, const Timing& timing, uint64_t s
                               rates(last.written, now.written, seconds),
                               resident_bytes(),
                               {}});
+    progress.on_window(result.windows.back());
     last = std::move(now);
   }
   if (timing.planned_s > 0 && !over) over = wait_for_end(start_ns + ns_of(timing.planned_s));
-  // In an open loop that is how far it came by when everything was due.
   result.seconds = static_cast<double>(monotonic_ns() - start_ns) / kNs;
-  result.sent = sent();
+  result.in_time = sent();
   end(running, by_time || over);
 }
 
@@ -225,7 +225,8 @@ void LoadPhase::add_up(PhaseResult& result) {
   result.late = figures_of(late);
 }
 
-tl::expected<PhaseResult, StartError> LoadPhase::run(RunSettings settings, bool& stuck) {
+tl::expected<PhaseResult, StartError> LoadPhase::run(RunSettings settings, const Progress& progress,
+                                                     bool& stuck) {
   const Timing planned = timing();
   prepare(planned);
   // Behind the pointer: a handler that never returns must not take the run away under itself.
@@ -238,7 +239,7 @@ tl::expected<PhaseResult, StartError> LoadPhase::run(RunSettings settings, bool&
   }
   PhaseResult result;
   result.plan = plan_;
-  result.kernels_line = running->ready_line();
+  progress.on_ready(running->ready_line());
   std::thread runner([&] {
     CrashHandler::prepare_thread();
     result.code = running->run();
@@ -248,7 +249,7 @@ tl::expected<PhaseResult, StartError> LoadPhase::run(RunSettings settings, bool&
   });
   const uint64_t start_ns = monotonic_ns() + (plan_.rate ? kHeadStartNs : 0);
   begin(planned, start_ns);
-  watch(*running, planned, start_ns, result);
+  watch(*running, planned, start_ns, progress, result);
   runner.join();
   {
     const std::lock_guard lock(mutex_);
@@ -256,9 +257,10 @@ tl::expected<PhaseResult, StartError> LoadPhase::run(RunSettings settings, bool&
   }
   if (plan_.messages > 0 && !plan_.rate) {
     result.seconds = static_cast<double>(monotonic_ns() - start_ns) / kNs;
-    result.sent = sent();
+    result.in_time = sent();
   }
-  result.rate = static_cast<double>(result.sent) / result.seconds;
+  result.sent = sent();
+  result.rate = static_cast<double>(result.in_time) / result.seconds;
   if (plan_.rate) {
     const double due_s = std::max(0.0, result.seconds - kGraceS);
     result.due = std::min(static_cast<uint64_t>(*plan_.rate * due_s),

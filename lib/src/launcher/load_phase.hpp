@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,21 +46,21 @@ struct PhaseWindow {
 struct PhaseResult {
   PhasePlan plan;
   ExitCode code = ExitCode::Ok;
-  double seconds = 0;  // for which messages were sent
+  double seconds = 0;  // until everything was due, or, in a closed loop, handled
   uint64_t sent = 0;
-  uint64_t due = 0;                  // open loop: how many should have been sent by then
-  double rate = 0;                   // sent per second over the whole phase
+  uint64_t in_time = 0;              // of them, by then
+  uint64_t due = 0;                  // open loop: how many should have been
+  double rate = 0;                   // sent in time per second
   std::vector<PhaseWindow> windows;  // equally long; without the warm-up
   LatencyFigures latency;
   LatencyFigures late;  // open loop: how long after it was due a message was sent
   uint64_t lost = 0;    // followed, with no end seen
   std::string status;   // the document of schema ringk.status/1 after the drain
-  std::string kernels_line;
   std::vector<std::string> complaints;
   std::vector<std::string> dead_letters;  // the first of some kinds, each a sentence
 
   // Open loop: what was due was sent, but for one in a hundred.
-  bool kept() const { return static_cast<double>(sent) >= 0.99 * static_cast<double>(due); }
+  bool kept() const { return static_cast<double>(in_time) >= 0.99 * static_cast<double>(due); }
 };
 
 // By the name of the input.
@@ -70,9 +71,15 @@ class LoadPhase {
   LoadPhase(const topology::Topology& topology, const LoadSources& sources, PhasePlan plan)
       : topology_(topology), sources_(sources), plan_(std::move(plan)) {}
 
+  // Called on the thread of run().
+  struct Progress {
+    std::function<void(const std::string& ready_line)> on_ready;
+    std::function<void(const PhaseWindow& window)> on_window;
+  };
   // `settings`: of the run, with how to load its handlers and without what the phase itself sets.
   // `stuck`: a handler has not returned; the phase must stay, and only _exit() leaves the process.
-  tl::expected<PhaseResult, StartError> run(RunSettings settings, bool& stuck);
+  tl::expected<PhaseResult, StartError> run(RunSettings settings, const Progress& progress,
+                                            bool& stuck);
   void stop(RunningTopology::Cause cause);
 
  private:
@@ -93,7 +100,7 @@ class LoadPhase {
   uint64_t sent() const;
   Snapshot snapshot(const RunningTopology& running) const;
   void watch(RunningTopology& running, const Timing& timing, uint64_t start_ns,
-             PhaseResult& result);
+             const Progress& progress, PhaseResult& result);
   bool wait_for_end(uint64_t until_ns);
   void add_up(PhaseResult& result);
 
