@@ -68,6 +68,14 @@ json() { jq -r "$@" <<<"$output"; }
   same "readings" 300 "$(json '.phases[0].sent')"
 }
 
+@test "a message that ends in a kernel has been followed to its end" {
+  topologies
+  run_ringk 0 bench "$T/limit.yaml" --set kernels.below.params.limit=0 --size 500 --rate 5k --json
+  same "written" 0 "$(json '.phases[0].status.totals.written')"
+  same "lost" 0 "$(json '.phases[0].lost')"
+  same "followed" true "$(json '.phases[0].latency_us.count > 0')"
+}
+
 @test "an input cycles through the messages of a file" {
   topologies
   printf '{"id":1}\n\n{"id":50}\n' >two.jsonl
