@@ -1,5 +1,5 @@
 // How the engine's throughput changes with one thing at a time: one JSON line per point,
-// {"sweep", "x", "workers", "unit", "value"}. All but `kernels` send through three kernels in a row
+// {"sweep", "x", "series", "unit", "value"}. All but `kernels` send through three kernels in a row
 // with the default queues: a source, a stage that copies, a sink.
 // usage: sweep_bench [SWEEP [PART]]     PART: of the usual number of messages, default 1
 #include <algorithm>
@@ -182,8 +182,9 @@ class Sweeps {
   }
   static void report(const char* sweep, double x, uint32_t workers, const char* unit,
                      double value) {
-    std::printf("{\"sweep\":\"%s\",\"x\":%.6g,\"workers\":%u,\"unit\":\"%s\",\"value\":%.6g}\n",
-                sweep, x, workers, unit, value);
+    std::printf(
+        "{\"sweep\":\"%s\",\"x\":%.6g,\"series\":\"%u worker%s\",\"unit\":\"%s\",\"value\":%.6g}\n",
+        sweep, x, workers, workers == 1 ? "" : "s", unit, value);
     std::fflush(stdout);
   }
 
