@@ -13,19 +13,18 @@ set format y "%.0f M"
 set ylabel "messages/s"
 
 file(sweep, series) = folder . "/" . sweep . "." . series . ".dat"
-million = 1e-6
+spaced(series) = system("echo " . series . " | tr _ ' '")
 
-array name[5] = ["payload", "kernels", "blocks", "capacity", "types"]
-array label[5] = ["payload, bytes", "kernels in a row (all of them together)", \
-                  "blocks of the middle kernel", "queue capacity, messages", "message types"]
+array sweep[5] = ["payload", "kernels", "blocks", "capacity", "types"]
+array label[5] = ["payload, bytes", "kernels between source and sink", "blocks of the middle kernel", \
+                  "queue capacity, messages", "message types"]
 do for [i=1:5] {
+  kernels = sweep[i] eq "kernels"
   set xlabel label[i]
-  base = name[i] eq "kernels" ? 10 : 2
-  set logscale x base
-  set format x (base == 10 ? "10^{%L}" : "%.0f")
-  set ylabel name[i] eq "kernels" ? "messages handled/s" : "messages/s"
-  plot for [workers in "1_worker 2_workers"] file(name[i], workers) \
-    using 1:($2*million):($3*million):($4*million) title (workers eq "1_worker" ? "1 worker" : "2 workers")
+  set ylabel kernels ? "messages handled/s, in all kernels" : "messages/s"
+  if (kernels) { set logscale x 10; set format x "10^{%L}" } else { set logscale x 2; set format x "%.0b%B" }
+  series = "1_worker 2_workers" . (sweep[i] eq "payload" ? " 1_worker_queues_of_64" : "")
+  plot for [s in series] file(sweep[i], s) using 1:($2/1e6):($3/1e6):($4/1e6) title spaced(s)
 }
 
 unset logscale x

@@ -19,7 +19,7 @@ def main():
         row = (x, statistics.median(values), min(values), max(values))
         files[sweep, series].append(" ".join(f"{v:.6g}" for v in row))
     for (sweep, series), rows in files.items():
-        name = f"{sweep}.{series.replace(' ', '_')}"
+        name = f"{sweep}.{series.replace(',', '').replace(' ', '_')}"
         pathlib.Path(sys.argv[2], f"{name}.dat").write_text("\n".join(rows) + "\n")
         print(f"{sweep}, {series}: x, median, least, most", *rows, sep="\n  ")
 

@@ -1,6 +1,6 @@
 // How the engine's throughput changes with one thing at a time: one JSON line per point,
 // {"sweep", "x", "series", "unit", "value"}. All but `kernels` send through three kernels in a row
-// with the default queues: a source, a stage that copies, a sink.
+// with queues of 1024: a source, a stage that copies, a sink.
 // usage: sweep_bench [SWEEP [PART]]     PART: of the usual number of messages, default 1
 #include <algorithm>
 #include <cstdio>
@@ -131,43 +131,45 @@ class Sweeps {
  public:
   explicit Sweeps(double part) : part_(part) {}
 
+  // Once more with queues that stay in a core's own cache.
   void payload() {
     each<64, 128, 256, 512, 1024, 2048, 4096>([&]<uint32_t Bytes>(uint32_t workers) {
-      const Shape shape{.workers = workers, .messages = messages(400'000'000 / (Bytes + 64))};
-      report("payload", Bytes, workers, "messages/s", throughput<Bytes, 1>(shape));
+      Shape shape{.workers = workers, .messages = messages(400'000'000 / (Bytes + 64))};
+      report("payload", Bytes, workers, throughput<Bytes, 1>(shape));
+      if (workers > 1) return;
+      shape.capacity = 64;
+      report("payload", Bytes, "1 worker, queues of 64", throughput<Bytes, 1>(shape));
     });
   }
   // Queues of 128, else the rings of 10,000 kernels fill a gigabyte.
   void kernels() {
-    for (const uint32_t kernels : {3U, 10U, 30U, 100U, 300U, 1000U, 3000U, 10'000U})
+    for (const uint32_t stages : {1U, 3U, 10U, 30U, 100U, 300U, 1000U, 3000U, 10'000U})
       for (const uint32_t workers : {1U, 2U}) {
-        const uint32_t stages = kernels - 2;
         const Shape shape{.workers = workers,
                           .stages = stages,
                           .capacity = 128,
-                          .messages = std::max<uint64_t>(messages(8'000'000) / kernels, 64)};
-        // A message is handled by all but the source.
-        report("kernels", kernels, workers, "messages handled/s",
-               throughput<64, 1>(shape) * (kernels - 1));
+                          .messages = std::max<uint64_t>(messages(8'000'000) / (stages + 1), 64)};
+        // The sink handles each, too.
+        report("kernels", stages, workers, throughput<64, 1>(shape) * (stages + 1));
       }
   }
   void blocks() {
     for (const uint32_t blocks : {1U, 2U, 4U, 8U, 16U, 32U, 64U})
       for (const uint32_t workers : {1U, 2U})
-        report("blocks", blocks, workers, "messages/s",
+        report("blocks", blocks, workers,
                throughput<64, 1>(
                    {.workers = workers, .blocks = blocks, .messages = messages(3'000'000)}));
   }
   void capacity() {
     for (const size_t capacity : {4U, 16U, 64U, 256U, 1024U, 4096U, 16'384U, 65'536U})
       for (const uint32_t workers : {1U, 2U})
-        report("capacity", static_cast<double>(capacity), workers, "messages/s",
+        report("capacity", static_cast<double>(capacity), workers,
                throughput<64, 1>(
                    {.workers = workers, .capacity = capacity, .messages = messages(3'000'000)}));
   }
   void types() {
     each<1, 2, 4, 8, 16>([&]<uint32_t Types>(uint32_t workers) {
-      report("types", Types, workers, "messages/s",
+      report("types", Types, workers,
              throughput<64, Types>({.workers = workers, .messages = messages(3'000'000)}));
     });
   }
@@ -180,12 +182,14 @@ class Sweeps {
   static void each(F&& point) {
     for (const uint32_t workers : {1U, 2U}) (point.template operator()<X>(workers), ...);
   }
-  static void report(const char* sweep, double x, uint32_t workers, const char* unit,
-                     double value) {
+  static void report(const char* sweep, double x, const std::string& series, double value) {
     std::printf(
-        "{\"sweep\":\"%s\",\"x\":%.6g,\"series\":\"%u worker%s\",\"unit\":\"%s\",\"value\":%.6g}\n",
-        sweep, x, workers, workers == 1 ? "" : "s", unit, value);
+        "{\"sweep\":\"%s\",\"x\":%.6g,\"series\":\"%s\",\"unit\":\"messages/s\",\"value\":%.6g}\n",
+        sweep, x, series.c_str(), value);
     std::fflush(stdout);
+  }
+  static void report(const char* sweep, double x, uint32_t workers, double value) {
+    report(sweep, x, std::to_string(workers) + (workers == 1 ? " worker" : " workers"), value);
   }
 
   const double part_;
