@@ -24,7 +24,7 @@ struct Options {
   std::string rate;
   std::string size;
   std::string duration;
-  std::string backend = "";
+  std::string backend;
   Format format;
 };
 

@@ -15,6 +15,7 @@
 #include "launcher/load_phase.hpp"
 #include "launcher/private_output.hpp"
 #include "launcher/redirects.hpp"
+#include "launcher/run_status.hpp"
 #include "launcher/signals.hpp"
 #include "topology/topology_impl.hpp"
 
@@ -54,6 +55,7 @@ class Bench {
     ExitCode code = run_phases();
     if (interrupted_.load()) code = first_of(code, ExitCode::Interrupted);
     if (results_.empty()) return {code, {}, {}};
+    say_done();
     const BenchFacts facts{model_.name, model_.file, request_.lines, request_.keys};
     return {code, launcher::bench_json(facts, results_), launcher::bench_table(facts, results_)};
   }
@@ -66,6 +68,16 @@ class Bench {
   RunSettings settings();
   void stop(bool interrupt);
 
+  void say_done() {
+    uint64_t sent = 0;
+    double seconds = 0;
+    for (const PhaseResult& result : results_) {
+      sent += result.sent;
+      seconds += result.seconds;
+    }
+    say(Voice::Notice, model_.name + ": done: " + std::to_string(sent) + " messages sent in " +
+                           launcher::duration_text(seconds));
+  }
   void say(Voice voice, std::string_view text) {
     if (!request_.say) return;
     const std::lock_guard lock(mutex_);

@@ -35,12 +35,6 @@ uint64_t resident_bytes() {
 
 uint64_t ns_of(double seconds) { return static_cast<uint64_t>(seconds * kNs); }
 
-std::vector<uint64_t> counts_of(const nlohmann::json& list, const char* member) {
-  std::vector<uint64_t> counts;
-  for (const auto& one : list) counts.push_back(one.at(member).get<uint64_t>());
-  return counts;
-}
-
 std::vector<double> rates(const std::vector<uint64_t>& before, const std::vector<uint64_t>& after,
                           double seconds) {
   std::vector<double> per_second;
@@ -60,8 +54,7 @@ LatencyFigures figures_of(const Histogram& histogram) {
 struct LoadPhase::Snapshot {
   uint64_t ns = 0;
   uint64_t sent = 0;
-  std::vector<uint64_t> handled;
-  std::vector<uint64_t> written;
+  RunCounts counts;
 };
 
 // The first moments, in which memory is touched for the first time, count where a phase is long
@@ -167,9 +160,7 @@ uint64_t LoadPhase::sent() const {
 }
 
 LoadPhase::Snapshot LoadPhase::snapshot(const RunningTopology& running) const {
-  const auto status = nlohmann::json::parse(running.status_json());
-  return {monotonic_ns(), sent(), counts_of(status.at("kernels"), "handled"),
-          counts_of(status.at("outputs"), "written")};
+  return {monotonic_ns(), sent(), running.counts()};
 }
 
 bool LoadPhase::wait_for_end(uint64_t until_ns) {
@@ -194,8 +185,8 @@ void LoadPhase::watch(RunningTopology& running, const Timing& timing, uint64_t s
     result.windows.push_back({static_cast<double>(last.ns - start_ns) / kNs,
                               seconds,
                               static_cast<double>(now.sent - last.sent) / seconds,
-                              rates(last.handled, now.handled, seconds),
-                              rates(last.written, now.written, seconds),
+                              rates(last.counts.handled, now.counts.handled, seconds),
+                              rates(last.counts.written, now.counts.written, seconds),
                               resident_bytes(),
                               {}});
     progress.on_window(result.windows.back());

@@ -62,6 +62,12 @@ struct RunSettings {
   const LoadRoots* load = nullptr;  // told of every message that is handled or written
 };
 
+// What has been handled so far by each kernel, and written by each output, in the topology's order.
+struct RunCounts {
+  std::vector<uint64_t> handled;
+  std::vector<uint64_t> written;
+};
+
 class RunningTopology final : public ControlTarget {
  public:
   RunningTopology(const topology::Topology& topology, RunSettings settings);
@@ -93,6 +99,8 @@ class RunningTopology final : public ControlTarget {
   std::string progress_line() const;
   // What went wrong besides bad lines and failed messages, one sentence each.
   std::vector<std::string> complaints() const;
+  // REQUIRES: it has started.
+  RunCounts counts() const;
   const std::string& name() const;
   const std::string& dead_letters() const;
 
