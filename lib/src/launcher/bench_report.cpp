@@ -101,7 +101,7 @@ Json phase_json(const PhaseResult& phase) {
                {"windows", std::move(windows)},
                {"status", status}};
   if (const auto steady = steadiness_of(phase))
-    json["steadiness"] = {{"memory_growth_bytes", steady->memory_growth_bytes},
+    json["steadiness"] = {{"memory_growth_bytes", std::llround(steady->memory_growth_bytes)},
                           {"rates_within_tenth", rounded(steady->rates_within_tenth)},
                           {"p99_drift", rounded(steady->p99_drift)}};
   return json;
