@@ -4,7 +4,6 @@ set output picture
 set multiplot layout 2,3 title heading
 set logscale x
 set grid
-set key bottom left
 set style data errorlines
 set bars small
 set pointsize 0.5
@@ -23,6 +22,7 @@ do for [i=1:5] {
   set xlabel label[i]
   set ylabel kernels ? "messages handled/s, in all kernels" : "messages/s"
   if (kernels) { set logscale x 10; set format x "10^{%L}" } else { set logscale x 2; set format x "%.0b%B" }
+  if (sweep[i] eq "payload" || sweep[i] eq "blocks") { set key top right } else { set key bottom center }
   series = "1_worker 2_workers" . (sweep[i] eq "payload" ? " 1_worker_queues_of_64" : "")
   plot for [s in series] file(sweep[i], s) using 1:($2/1e6):($3/1e6):($4/1e6) title spaced(s)
 }
