@@ -8,7 +8,7 @@ build="g++ cmake ninja-build pkg-config
   libcli11-dev libexpected-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev
   nlohmann-json3-dev prometheus-cpp-dev"
 test="bats clang-format clang-tidy doctest-dev jq mandoc mawk python3 spin"
-bench="jq libboost-dev libcaf-dev libconcurrentqueue-dev libreaderwriterqueue-dev mawk python3"
+bench="gnuplot-nox jq libboost-dev libcaf-dev libconcurrentqueue-dev libreaderwriterqueue-dev mawk python3"
 
 case "${1:-build}" in
   build) wanted=$build ;;

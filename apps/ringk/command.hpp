@@ -22,6 +22,7 @@ struct Command {
 // All of them, in the order in which help lists them.
 std::span<const Command> commands();
 
+Action declare_bench(CLI::App& app);
 Action declare_build(CLI::App& app);
 Action declare_check(CLI::App& app);
 Action declare_doctor(CLI::App& app);

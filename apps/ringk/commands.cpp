@@ -21,6 +21,7 @@ std::span<const Command> commands() {
       Command{"Machine", "list", "built-in handlers, devices, running topologies", declare_list},
       Command{"Machine", "doctor", "whether this machine can run ringk, and if not why",
               declare_doctor},
+      Command{"Machine", "bench", "load a topology and report rate and latency", declare_bench},
   };
   return kCommands;
 }

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "measure.hpp"
 #include "ringkernel/device/mpmc_ring.hpp"
 #include "ringkernel/device/spsc_ring.hpp"
 #include "ringkernel/runtime.hpp"
@@ -31,7 +32,6 @@ RK_MESSAGE(Token, left)
 namespace {
 
 using namespace ringkernel;
-using Clock = std::chrono::steady_clock;
 
 inline constexpr Port<"out", Payload> out;
 inline constexpr Port<"next", Token> next;
@@ -88,39 +88,20 @@ struct Echo {
   static void on_message(Context& ctx, const Payload& p) { ctx.reply(p); }
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 void report(const std::string& job, const char* peer, const char* unit, double value) {
   std::printf("{\"job\":\"%s\",\"peer\":\"%s\",\"unit\":\"%s\",\"value\":%.6g}\n", job.c_str(),
               peer, unit, value);
   std::fflush(stdout);
 }
 
-// A wrong result is no result.
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
-
-Runtime runtime_of(uint32_t workers) {
-  return RuntimeBuilder{}.backend(Backend::Cpu).workers(workers).build().value();
-}
 std::string peer_of(uint32_t workers) {
   return workers == 1 ? "ringkernel, 1 worker" : "ringkernel";
 }
 
-LaunchOptions quiet() { return LaunchOptions::single_block(1).without_auto_activate(); }
-
-// Messages per second from the activation of the sources to the last message handled.
+// Messages per second until the last one is handled.
 double rate(const Runtime& runtime, uint64_t count, const std::vector<KernelHandle>& sources,
             const KernelHandle& sink, uint64_t expected) {
-  auto start = Clock::now();
-  for (const KernelHandle& source : sources) demand(source.activate().has_value());
-  demand(runtime.wait_idle());
-  const double took = seconds_since(start);
-  demand(sink.metrics().messages_processed == expected);
-  return static_cast<double>(count) / took;
+  return static_cast<double>(count) / run_to_end(runtime, sources, sink, expected);
 }
 
 void pipeline(uint32_t workers, uint64_t count) {

@@ -72,7 +72,7 @@ def main():
     everything = [{"job": job, "peer": peer, "unit": unit, "median": statistics.median(v), "values": v}
                   for (job, peer, unit), v in values.items()]
     with open(sys.argv[2], "w") as out:
-        json.dump({"schema": "ringk.bench/1", "revision": os.environ.get("REVISION"),
+        json.dump({"schema": "ringk.jobs/1", "revision": os.environ.get("REVISION"),
                    "machine": os.environ.get("MACHINE"), "table": rows, "results": everything}, out,
                   indent=1)
 

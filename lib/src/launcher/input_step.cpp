@@ -116,11 +116,12 @@ StepStatus InputStep::rest(Block& block, bool was_stopping) {
     ended();
     services_.events->notify();
   }
+  if (!was_stopping && !halted() && goes_on()) return StepStatus::More;
   return StepStatus::Idle;
 }
 
 void InputStep::take(Block& block, const Record& record) {
-  auto message = parser_.parse(record, block.now_us);
+  auto message = message_of(record, block.now_us);
   if (message) {
     runtime::emit(block, *message);
     count(accepted_);

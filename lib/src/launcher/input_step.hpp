@@ -64,9 +64,16 @@ class InputStep : public runtime::HostStep {
  protected:
   // The next record of the own source, or false: then whatever brings more wakes the node.
   virtual bool fetch_own(Record& record) = 0;
+  // The message that a record is.
+  virtual tl::expected<runtime::InputMessage, schema::LineError> message_of(const Record& record,
+                                                                            uint64_t now_us) {
+    return parser_.parse(record, now_us);
+  }
   // All records of the own source so far are emitted. Returns how many bytes it holds that are no
   // records yet. Called by the step before it rests.
   virtual size_t rest_own() = 0;
+  // After rest_own(): the next record is so near that sleeping until then is not worth it.
+  virtual bool goes_on() const { return false; }
 
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   bool halted() const { return halted_.load(std::memory_order_relaxed); }

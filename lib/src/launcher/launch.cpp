@@ -1,10 +1,8 @@
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -19,109 +17,27 @@
 #include "launcher/handler_specs.hpp"
 #include "launcher/log.hpp"
 #include "launcher/private_output.hpp"
+#include "launcher/redirects.hpp"
 #include "launcher/run_status.hpp"
 #include "launcher/running_topology.hpp"
 #include "launcher/service_name.hpp"
+#include "launcher/signals.hpp"
 #include "ringkernel/launcher.hpp"
-#include "ringkernel/nearest_name.hpp"
 #include "ringkernel/service.hpp"
 #include "topology/topology_impl.hpp"
 
 namespace ringkernel {
 namespace {
 
+using launcher::check_redirects;
 using launcher::ControlServer;
 using launcher::CrashHandler;
 using launcher::PrivateOutput;
 using launcher::RunningTopology;
 using launcher::RunSettings;
 using launcher::ServiceName;
-
-// SIGINT and SIGTERM wait for a SignalWatch, in this thread and those it makes; a closed pipe is an
-// error of the write.
-class SignalsHeld {
- public:
-  SignalsHeld() {
-    sigemptyset(&held_);
-    sigaddset(&held_, SIGINT);
-    sigaddset(&held_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &held_, &before_);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, &pipe_before_);
-  }
-  ~SignalsHeld() {
-    // A signal that came too late would end the caller.
-    const timespec now{};
-    while (sigtimedwait(&held_, nullptr, &now) > 0) {
-    }
-    sigaction(SIGPIPE, &pipe_before_, nullptr);
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-
-  int wait() const {
-    int signal = 0;
-    while (sigwait(&held_, &signal) != 0) {
-    }
-    return signal;
-  }
-
- private:
-  sigset_t held_;
-  sigset_t before_;
-  struct sigaction pipe_before_ {};
-};
-
-// A first signal drains the run; a second one ends the process.
-class SignalWatch {
- public:
-  SignalWatch(const SignalsHeld& signals, RunningTopology& running,
-              std::function<void(std::string_view)> say)
-      : thread_([this, &signals, &running, say = std::move(say)] {
-          for (bool first = true;; first = false) {
-            const int signal = signals.wait();
-            if (over_.load()) return;
-            if (!first) {
-              say("ended before it had drained");
-              _exit(static_cast<int>(ExitCode::Terminated));
-            }
-            const bool interrupt = signal == SIGINT;
-            say(interrupt ? "interrupted; draining (again: end at once)"
-                          : "stopping; draining (again: end at once)");
-            running.stop(interrupt ? RunningTopology::Cause::Interrupt
-                                   : RunningTopology::Cause::Stop);
-          }
-        }) {}
-  ~SignalWatch() {
-    over_.store(true);
-    pthread_kill(thread_.native_handle(), SIGTERM);
-    thread_.join();
-  }
-  SignalWatch(const SignalWatch&) = delete;
-  SignalWatch& operator=(const SignalWatch&) = delete;
-
- private:
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
-
-template <class End>
-Result<void> check_redirects(const std::string& kind,
-                             const std::vector<std::pair<std::string, std::string>>& redirects,
-                             const std::vector<End>& ends) {
-  std::vector<std::string> names;
-  for (const End& end : ends) names.push_back(end.name);
-  for (const auto& [name, file] : redirects) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const std::string meant = nearest_name(name, names);
-    return fail(ErrorCode::InvalidConfig,
-                "there is no " + kind + " '" + name + "'" +
-                    (meant.empty() ? "" : ": did you mean '" + meant + "'?"));
-  }
-  return {};
-}
+using launcher::SignalsHeld;
+using launcher::SignalWatch;
 
 // Makes nothing: what a run that crashes leaves is no summary.
 Result<void> check_summary(const std::string& path) {
@@ -301,8 +217,12 @@ ExitCode Launch::run_as(ServiceName& name) {
   CrashHandler::prepare_thread();
   RunningTopology running(topology_, settings_);
   as_.dead_letters = running.dead_letters();
-  const SignalWatch watch(signals, running,
-                          [this](std::string_view text) { say_of(Voice::Notice, text); });
+  const SignalWatch watch(
+      signals,
+      [&running](bool interrupt) {
+        running.stop(interrupt ? RunningTopology::Cause::Interrupt : RunningTopology::Cause::Stop);
+      },
+      [this](std::string_view text) { say_of(Voice::Notice, text); });
   auto server = ControlServer::start(std::move(name), running);
   if (!server) return refused(ExitCode::Unavailable, server.error());
   warn_of_terminal();

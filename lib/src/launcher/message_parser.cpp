@@ -48,13 +48,14 @@ MessageParser::MessageParser(const topology::Input& input)
   payload_ = std::make_unique<std::byte[]>(largest);
 }
 
-uint64_t MessageParser::deadline_of(uint32_t type, uint64_t now_us) const {
+uint64_t MessageParser::deadline_of(uint32_t type, const std::byte* payload,
+                                    uint64_t now_us) const {
   if (deadline_us_ != 0) return now_us + deadline_us_;
   const DeadlineField& field = deadline_fields_[type];
   if (field.size == 0) return 0;
-  if (field.optional && payload_[field.offset + field.size] == std::byte{0}) return 0;
+  if (field.optional && payload[field.offset + field.size] == std::byte{0}) return 0;
   uint64_t value = 0;
-  std::memcpy(&value, payload_.get() + field.offset, std::min<size_t>(field.size, sizeof value));
+  std::memcpy(&value, payload + field.offset, std::min<size_t>(field.size, sizeof value));
   const bool negative =
       field.is_signed && field.size <= 8 && ((value >> (8 * field.size - 1)) & 1) != 0;
   // Long past, but not "none", which is 0.
@@ -63,7 +64,7 @@ uint64_t MessageParser::deadline_of(uint32_t type, uint64_t now_us) const {
 
 tl::expected<runtime::InputMessage, LineError> MessageParser::parse(const Record& record,
                                                                     uint64_t now_us) {
-  runtime::InputMessage message;
+  uint32_t type = 0;
   if (record.kind == Record::Kind::TooLong) {
     return tl::unexpected(LineError{"line_too_long", "longer than 16 MiB", 0});
   }
@@ -78,12 +79,19 @@ tl::expected<runtime::InputMessage, LineError> MessageParser::parse(const Record
   } else {
     auto parsed = reader_.read(record.bytes, payload_.get());
     if (!parsed) return tl::unexpected(std::move(parsed.error()));
-    message.type = parsed->type;
+    type = parsed->type;
   }
-  message.payload = payload_.get();
-  message.root = record.number;
+  return message_of(type, payload_.get(), record.number, now_us);
+}
+
+runtime::InputMessage MessageParser::message_of(uint32_t type, const std::byte* payload,
+                                                uint64_t number, uint64_t now_us) const {
+  runtime::InputMessage message;
+  message.type = type;
+  message.payload = payload;
+  message.root = number;
   message.priority = priority_;
-  message.deadline_us = deadline_of(message.type, now_us);
+  message.deadline_us = deadline_of(type, payload, now_us);
   return message;
 }
 

@@ -23,6 +23,11 @@ class MessageParser {
   tl::expected<runtime::InputMessage, schema::LineError> parse(const Record& record,
                                                                uint64_t now_us);
 
+  // A message whose payload is there already. REQUIRES: `payload` of that type, by its index in
+  // types().
+  runtime::InputMessage message_of(uint32_t type, const std::byte* payload, uint64_t number,
+                                   uint64_t now_us) const;
+
   // A splitter for bytes of this input's codec.
   std::unique_ptr<RecordSplitter> make_splitter() const;
 
@@ -36,7 +41,7 @@ class MessageParser {
     bool is_signed = false;
     bool optional = false;
   };
-  uint64_t deadline_of(uint32_t type, uint64_t now_us) const;
+  uint64_t deadline_of(uint32_t type, const std::byte* payload, uint64_t now_us) const;
 
   std::vector<schema::MessageTypePtr> types_;
   bool raw_;

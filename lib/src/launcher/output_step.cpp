@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "launcher/load_roots.hpp"
 
 namespace ringkernel::launcher {
 namespace {
@@ -75,9 +76,13 @@ void OutputStep::append(const MessageHeader& header, const void* payload) {
     buffer_.clear();
     return wrote(1);
   }
-  if (counts_only_) return wrote(1);
+  if (counts_only_) {
+    if (services_.load != nullptr) services_.load->ended(header.root);
+    return wrote(1);
+  }
   add(pending_, 1);
   ++in_buffer_;
+  if (services_.load != nullptr) roots_.push_back(header.root);
   if (raw_) {
     buffer_.append(static_cast<const char*>(payload), types_[type]->size);
   } else {
@@ -107,6 +112,8 @@ bool OutputStep::write_out() {
     }
   }
   if (in_buffer_ > 0) {
+    for (const uint64_t root : roots_) services_.load->ended(root);
+    roots_.clear();
     wrote(in_buffer_);
     pending_.store(0, std::memory_order_release);
     in_buffer_ = 0;

@@ -17,11 +17,14 @@
 
 namespace ringkernel::launcher {
 
+class LoadRoots;
+
 // What the outputs of a run share; outlives them.
 struct OutputServices {
   runtime::Engine* engine = nullptr;
   Poller* poller = nullptr;
   RunEvents* events = nullptr;
+  const LoadRoots* load = nullptr;  // told of every message that is written
 };
 
 struct OutputCounts {
@@ -82,6 +85,7 @@ class OutputStep final : public runtime::HostStep {
   std::string buffer_;
   size_t sent_ = 0;  // of the buffer
   uint64_t in_buffer_ = 0;
+  std::vector<uint64_t> roots_;  // of the messages in the buffer, where there is a load
 
   std::atomic<bool> abandoned_{false};
   std::atomic<uint64_t> pending_{0};

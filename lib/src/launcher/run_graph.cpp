@@ -6,6 +6,7 @@
 #include "handlers/load.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/generated_input.hpp"
+#include "launcher/load_roots.hpp"
 #include "launcher/log.hpp"
 
 namespace ringkernel::launcher {
@@ -96,7 +97,10 @@ Started Builder::add_input(const topology::Input& input) {
   added.input = &input;
   std::unique_ptr<InputStep> step;
   const bool redirected = !redirect(settings_.in, input.name).empty();
-  if (input.kind == Kind::Values && !redirected) {
+  if (settings_.make_input) step = settings_.make_input(input, graph_.input_services);
+  if (step) {
+    added.finite = true;
+  } else if (input.kind == Kind::Values && !redirected) {
     step = std::make_unique<ValuesInput>(input, graph_.input_services);
     added.finite = true;
   } else if (input.kind == Kind::Every && !redirected) {
@@ -315,6 +319,12 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   runtime::EngineOptions options;
   options.workers = settings.workers;
   options.on_thread = &CrashHandler::prepare_thread;
+  if (settings.load != nullptr) {
+    options.on_handled = [](void* load, const MessageHeader& message) {
+      static_cast<const LoadRoots*>(load)->ended(message.root);
+    };
+    options.handled_context = const_cast<LoadRoots*>(settings.load);
+  }
   auto made = runtime::Engine::create(options);
   if (!made) return refused(made.error());
   engine = std::move(*made);
@@ -346,7 +356,7 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   dead_letter_node = *node;
   input_services = {engine.get(),     poller.get(), dead_letters.get(),
                     dead_letter_node, &events,      topology.run.stop_on_bad_input};
-  output_services = {engine.get(), poller.get(), &events};
+  output_services = {engine.get(), poller.get(), &events, settings.load};
 
   Builder builder(*this, topology, settings);
   if (auto done = builder.add_types(); !done) return done;

@@ -288,6 +288,16 @@ std::string RunningTopology::progress_line() const { return launcher::summary_li
 std::vector<std::string> RunningTopology::complaints() const {
   return impl_->graph.events.complaints();
 }
+
+RunCounts RunningTopology::counts() const {
+  RunCounts counts;
+  for (const auto& kernel : impl_->graph.kernels)
+    counts.handled.push_back(kernel.node->counts().handled);
+  for (const auto& output : impl_->graph.outputs)
+    counts.written.push_back(output.step->counts().written);
+  return counts;
+}
+
 const std::string& RunningTopology::name() const { return impl_->name; }
 const std::string& RunningTopology::dead_letters() const { return impl_->dead_letter_file; }
 ControlTarget::Phase RunningTopology::phase() const { return impl_->phase.load(); }

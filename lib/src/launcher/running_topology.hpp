@@ -23,6 +23,10 @@
 
 namespace ringkernel::launcher {
 
+class InputStep;
+class LoadRoots;
+struct InputServices;
+
 // Why a run did not start, with the code to exit with.
 struct StartError {
   ExitCode code = ExitCode::Failed;
@@ -52,6 +56,16 @@ struct RunSettings {
       capture;
   // Set: dead letters are given here, as in the file, and no file is made. One call at a time.
   std::function<void(std::string_view envelope)> capture_dead_letters;
+  // Set: makes the step of an input, whose end the run waits for; null: the input's own.
+  std::function<std::unique_ptr<InputStep>(const topology::Input&, const InputServices&)>
+      make_input;
+  const LoadRoots* load = nullptr;  // told of every message that is handled or written
+};
+
+// What has been handled so far by each kernel, and written by each output, in the topology's order.
+struct RunCounts {
+  std::vector<uint64_t> handled;
+  std::vector<uint64_t> written;
 };
 
 class RunningTopology final : public ControlTarget {
@@ -85,6 +99,8 @@ class RunningTopology final : public ControlTarget {
   std::string progress_line() const;
   // What went wrong besides bad lines and failed messages, one sentence each.
   std::vector<std::string> complaints() const;
+  // REQUIRES: it has started.
+  RunCounts counts() const;
   const std::string& name() const;
   const std::string& dead_letters() const;
 

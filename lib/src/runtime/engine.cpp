@@ -70,6 +70,11 @@ void run_team_service(Block* block, void (*body)(void*, uint32_t), void* argumen
 
 void sync_team_service(Block* block, uint32_t) { BlockOwner::of(*block).team->sync(); }
 
+void handled_service(void* context, const MessageHeader* message) {
+  const EngineOptions& options = static_cast<EngineImpl*>(context)->options_;
+  options.on_handled(options.handled_context, *message);
+}
+
 class Discard final : public HostStep {
  public:
   StepStatus step(Block& block) override {
@@ -96,6 +101,7 @@ EngineImpl::EngineImpl(const EngineOptions& options) : options_(options) {
   services_.failed = failed_service;
   services_.run_team = run_team_service;
   services_.sync_team = sync_team_service;
+  if (options.on_handled != nullptr) services_.handled = handled_service;
 }
 
 EngineImpl::~EngineImpl() {

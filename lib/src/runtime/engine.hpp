@@ -37,6 +37,10 @@ struct EngineOptions {
   bool debug = false;             // looks after each step whether the handler wrote past its memory
   bool profiling = false;         // takes the latency of each message, not of each batch
   void (*on_thread)() = nullptr;  // called first on every worker
+  // Called on a worker with the header of each message that a kernel on the CPU has handled or
+  // failed to.
+  void (*on_handled)(void* context, const MessageHeader& message) = nullptr;
+  void* handled_context = nullptr;
 };
 
 // A kernel to add. `module` outlives the engine.

@@ -366,7 +366,8 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     parts->scratch.resize(scratch + guarded + 1);
     b.scratch = parts->scratch.data();
     guard(*parts, b.scratch, scratch);
-    b.profiled = options_.profiling ? 1 : 0;
+    if (options_.profiling) b.profile |= kProfileLatency;
+    if (options_.on_handled != nullptr) b.profile |= kProfileHandled;
     parts->reply.resize(std::max<uint32_t>(m.reply.size, 1));
     b.reply_buffer = parts->reply.data();
     b.keys.kernel_keys = node.keys_.get();

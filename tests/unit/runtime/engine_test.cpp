@@ -99,7 +99,8 @@ struct Graph {
   Feed* feed = nullptr;
   Node* output = nullptr;
 
-  explicit Graph(uint32_t workers) : engine(Engine::create({workers, false, false}).value()) {
+  explicit Graph(uint32_t workers) : Graph(EngineOptions{.workers = workers}) {}
+  explicit Graph(const EngineOptions& options) : engine(Engine::create(options).value()) {
     engine->set_dead_letters(nullptr).value();
   }
   Node* input(uint64_t count) {
@@ -191,4 +192,28 @@ TEST_CASE("a keyed kernel of several blocks keeps the order of each key and coun
     CHECK(graph.engine->dead_letters() == kCount / 1000);
     graph.check_balanced();
   }
+}
+
+TEST_CASE("who asks is told of each message that a kernel has handled or failed to") {
+  constexpr uint64_t kCount = 10'000;
+  std::vector<std::atomic<uint32_t>> told(kCount + 1);
+  EngineOptions options;
+  options.workers = 2;
+  options.handled_context = &told;
+  options.on_handled = [](void* context, const MessageHeader& message) {
+    (*static_cast<std::vector<std::atomic<uint32_t>>*>(context))[message.root].fetch_add(1);
+  };
+  Graph graph(options);
+  Node* in = graph.input(kCount);
+  Node* keyed = graph.kernel<PerKey>("keyed", LaunchOptions::multi_block(2, 32));
+  Node* pass = graph.kernel<Pass>("pass", LaunchOptions::single_block(32));
+  graph.wire(in, keyed);
+  graph.wire(keyed, pass);
+  graph.wire(pass, graph.sink());
+  graph.run();
+  bool exact = true;
+  // The failed ones went no further than the first kernel.
+  for (uint64_t root = 1; root <= kCount; ++root)
+    exact = exact && told[root].load() == ((root - 1) % 1000 == 999 ? 1 : 2);
+  CHECK(exact);
 }

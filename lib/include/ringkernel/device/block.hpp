@@ -213,7 +213,13 @@ struct HostServices {
   void (*run_team)(Block* block, void (*body)(void* argument, uint32_t rank),
                    void* argument) = nullptr;
   void (*sync_team)(Block* block, uint32_t rank) = nullptr;
+  // A message was handled, or its handler failed; where the block's profile says kProfileHandled.
+  void (*handled)(void* context, const MessageHeader* message) = nullptr;
 };
+
+// What is taken of each message, at a price: bits of Block::profile.
+inline constexpr uint8_t kProfileLatency = 1;  // its latency, in place of its batch's
+inline constexpr uint8_t kProfileHandled = 2;  // HostServices::handled
 
 struct Block {
   Signal signal;
@@ -224,7 +230,7 @@ struct Block {
   uint32_t blocks = 1;
   uint32_t threads = 1;
   uint8_t keyed = 0;
-  uint8_t profiled = 0;  // latency is taken per message, not per batch
+  uint8_t profile = 0;
   const HostServices* host = nullptr;
   void* owner = nullptr;  // the backend's
 

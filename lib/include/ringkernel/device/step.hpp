@@ -180,23 +180,35 @@ class Step {
     const void* payload = payload_of(&h);
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
-      if (spec.size == 0) return visit_keys(h, index, payload);
-      Ctx ctx(b_, &h);
-      Key key;
-      read_key(spec, payload, key);
-      ctx.key_entry_ = b_.keys.find_or_insert(key);
-      if (RK_UNLIKELY(ctx.key_entry_ == KeyTable::kNone))
-        ctx.set_failed(Reason::KeysFull, nullptr);
-      else
-        call(ctx, index, *static_cast<State*>(b_.keys.state(ctx.key_entry_)), payload);
-      commit(ctx, h, index, payload);
+      if (RK_UNLIKELY(spec.size == 0)) {
+        if (!visit_keys(h, index, payload)) return false;
+      } else {
+        Ctx ctx(b_, &h);
+        Key key;
+        read_key(spec, payload, key);
+        ctx.key_entry_ = b_.keys.find_or_insert(key);
+        if (RK_UNLIKELY(ctx.key_entry_ == KeyTable::kNone))
+          ctx.set_failed(Reason::KeysFull, nullptr);
+        else
+          call(ctx, index, *static_cast<State*>(b_.keys.state(ctx.key_entry_)), payload);
+        commit(ctx, h, index, payload);
+      }
     } else {
       Ctx ctx(b_, &h);
       call(ctx, index, *static_cast<State*>(b_.state), payload);
       commit(ctx, h, index, payload);
     }
-    if (RK_UNLIKELY(b_.profiled != 0)) finish_latency();
+    if (RK_UNLIKELY(b_.profile != 0)) profile(h);
     return true;
+  }
+
+  RK_BESIDE void profile(const MessageHeader& h) {
+    if ((b_.profile & kProfileLatency) != 0) finish_latency();
+    tell_handled(h);
+  }
+  RK_HD void tell_handled(const MessageHeader& h) {
+    if ((b_.profile & kProfileHandled) != 0 && b_.host->handled != nullptr)
+      b_.host->handled(b_.host->context, &h);
   }
 
   // The message goes to the handler now.
@@ -294,6 +306,7 @@ class Step {
         ctx.replay(from, from + slot.recorded);
       }
       commit(ctx, *slot.header, slot.index, payload_of(slot.header));
+      if (RK_UNLIKELY(b_.profile != 0)) tell_handled(*slot.header);
     }
     pop(r, taken);
     return taken;
@@ -506,7 +519,7 @@ class Step {
   }
 
   // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
-  // block is profiled, one of each per message
+  // block profiles it, one of each per message
 
   RK_BESIDE void begin_run(uint64_t hlc) {
     if (hlc >= b_.hlc) b_.hlc = hlc + 1;

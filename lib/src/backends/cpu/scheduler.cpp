@@ -98,7 +98,7 @@ uint64_t Scheduler::now_us() {
 // A look at the clock takes as long as a short turn: after one of these, some do without.
 bool Scheduler::may_guess(const Worker& worker, const BlockOwner& owner) {
   const uint64_t turn = owner.turn_ns.load(std::memory_order_relaxed);
-  return worker.guesses < kGuesses && turn != 0 && turn < kShortTurnNs && owner.block.profiled == 0;
+  return worker.guesses < kGuesses && turn != 0 && turn < kShortTurnNs && owner.block.profile == 0;
 }
 
 uint64_t Scheduler::wall_us(Worker& worker) {
