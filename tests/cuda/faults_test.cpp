@@ -88,7 +88,7 @@ TEST_CASE("a buffer's memory is another kernel's when its kernel has ended") {
   const uint64_t before = kernel.metrics().gpu_memory_used;
   CHECK(kernel.metrics().bytes_to_device == sizeof sums);
   ok(kernel.terminate());
-  CHECK(before - kernel.metrics().gpu_memory_used == sizeof sums + 32);
+  CHECK(kernel.metrics().gpu_memory_used <= before - sizeof sums - 32);
 }
 
 TEST_CASE("a buffer of a device that died is not saved") {

@@ -98,6 +98,7 @@ sed 's/^\[//; s/\]$//; s/},{/}\n{/g' "$source/tests/data/flights-10k.json" >"$sc
 head -c 24000 "$source/tests/data/flights-10k.json" >"$scratch/vectors.bin"
 seq 200 | sed 's/.*/{"number":&}/' >"$scratch/frames.jsonl"
 seq 200 | sed 's/.*/{"id":&}/' >"$scratch/valves.jsonl"
+printf '{"pairs":%s}\n' 10 20 >"$scratch/pairs.jsonl"
 
 compare hello "$golden/hello/input.jsonl" -- out:-
 for granularity in serial thread; do
@@ -114,6 +115,7 @@ compare deadletters "$golden/deadletters/input.jsonl" -- out:id
 compare priorities "$scratch/valves.jsonl" -- out:id
 compare raw "$scratch/vectors.bin" -- out:-
 compare flights "$scratch/flights.jsonl" -- out:airport
+compare waves "$scratch/pairs.jsonl" -- out:- u.npy:- v.npy:-
 compare filter "$golden/filter/input.jsonl" -- out:id
 
 if [ ${#wanted[@]} = 0 ]; then

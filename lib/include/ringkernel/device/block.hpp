@@ -304,7 +304,7 @@ struct Block {
 
   // Clock and ids
   uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
-  bool now_will_do = false;  // the owner: turns are so short that a batch need not
+  uint64_t fresh_until = 0;  // the owner: core_ticks() up to which it is as good as new
   uint64_t hlc = 0;
   uint64_t next_id = 0;
   uint64_t end_id = 0;

@@ -17,8 +17,7 @@ constexpr uint64_t kStealAtLeastNs = 1'000;
 constexpr uint64_t kSpinNs = 100'000;    // waking a sleeping thread takes 30 us each way
 constexpr uint64_t kNapNs = 1'000'000;   // of a parked worker while others are awake
 constexpr uint64_t kWallNs = 1'000'000;  // how often a worker looks at the wall clock
-constexpr uint64_t kShortTurnNs = 500;
-constexpr uint32_t kGuesses = 7;  // turns in a row without a look at the clock
+constexpr uint64_t kFreshTicks = 4096;   // a look at the clock is good for one or two microseconds
 constexpr uint32_t kBudget = 256;
 constexpr uint32_t kInARow = 3;
 constexpr uint32_t kLocalQueue = 1024;
@@ -26,7 +25,7 @@ constexpr uint32_t kLocalQueue = 1024;
 // Looked at several times in each turn; the general model of a shared library costs a call.
 #define RK_FAST_THREAD_LOCAL __attribute__((tls_model("initial-exec"))) thread_local
 RK_FAST_THREAD_LOCAL void* this_worker = nullptr;
-RK_FAST_THREAD_LOCAL const BlockOwner* this_block = nullptr;
+RK_FAST_THREAD_LOCAL BlockOwner* this_block = nullptr;
 
 // Whether another worker should run the block. The longer its turns, the sooner: a turn of 50 us is
 // worth having beside what its own worker does now, one of 2 us is not worth its way to another
@@ -91,14 +90,16 @@ const BlockOwner* Scheduler::current() { return this_block; }
 uint64_t Scheduler::now_us() {
   auto* worker = static_cast<Worker*>(this_worker);
   if (worker == nullptr) return ringkernel::wall_us();
-  worker->now_ns = monotonic_ns();
+  look_at_clock(*worker);
+  if (this_block != nullptr && this_block->block.profile == 0)
+    this_block->block.fresh_until = worker->fresh_until;
   return wall_us(*worker);
 }
 
-// A look at the clock takes as long as a short turn: after one of these, some do without.
-bool Scheduler::may_guess(const Worker& worker, const BlockOwner& owner) {
-  const uint64_t turn = owner.turn_ns.load(std::memory_order_relaxed);
-  return worker.guesses < kGuesses && turn != 0 && turn < kShortTurnNs && owner.block.profile == 0;
+void Scheduler::look_at_clock(Worker& worker) {
+  worker.now_ns = monotonic_ns();
+  const uint64_t ticks = core_ticks();
+  worker.fresh_until = ticks == 0 ? 0 : ticks + kFreshTicks;
 }
 
 uint64_t Scheduler::wall_us(Worker& worker) {
@@ -183,7 +184,7 @@ bool Scheduler::anything_queued() const {
 
 void Scheduler::work(Worker& worker) {
   this_worker = &worker;
-  worker.now_ns = monotonic_ns();
+  look_at_clock(worker);
   while (!stopping_.load(std::memory_order_relaxed)) {
     BlockOwner* owner = nullptr;
     if (worker.next != nullptr) {
@@ -196,7 +197,7 @@ void Scheduler::work(Worker& worker) {
       if (owner == nullptr) {
         const bool found = wait_awake(worker, owner);
         if (!found) park(worker);
-        worker.now_ns = monotonic_ns();
+        look_at_clock(worker);
         if (!found) continue;
       }
     }
@@ -269,17 +270,13 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     uint64_t start = worker.now_ns;
     owner.turn_began_ns.store(start, std::memory_order_relaxed);
     block.now_us = wall_us(worker);
-    block.now_will_do = may_guess(worker, owner);
+    block.fresh_until = block.profile == 0 ? worker.fresh_until : 0;
     result = owner.stepper->step(block, owner.budget);
     uint64_t took = 0;
-    if (worker.now_ns == start && !block.now_will_do) worker.now_ns = monotonic_ns();
+    if (worker.now_ns == start && core_ticks() >= worker.fresh_until) look_at_clock(worker);
     if (worker.now_ns != start) {
-      // Of all turns since the last look.
-      took = (worker.now_ns - start) / (worker.guesses + 1);
-      worker.guesses = 0;
+      took = worker.now_ns - start;  // with the short turns since the last look
       owner.turn_ns.store(took, std::memory_order_relaxed);
-    } else {
-      ++worker.guesses;
     }
     owner.turn_began_ns.store(0, std::memory_order_relaxed);
     if (took > kSliceNs && result.handled > 0) {

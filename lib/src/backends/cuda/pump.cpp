@@ -17,8 +17,9 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   b.hlc = hlc_next(b.now_us, b.hlc, 0);
   end_waiting(b);
   StepResult result;
-  if (!open_ && b.staged && !flush(b)) return {StepStatus::Blocked, 0};
+  bool blocked = !open_ && b.staged && !flush(b);
   if (lost_.load(std::memory_order_acquire)) {
+    if (blocked) return {StepStatus::Blocked, 0};
     const bool done = fail_all(b) && fail_received(b);
     flush(b);
     return_credits(b);
@@ -31,12 +32,15 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   const bool alive =
       load_acquire(&memory_.control->state) == static_cast<uint32_t>(ResidentState::Alive);
   const uint64_t before = next_;
-  const Play played = play(b, budget);
-  result.handled = static_cast<uint32_t>(next_ - before);
-  bool blocked = played == Play::NoRoom;
+  Play played = Play::Nothing;
   uint32_t fed = 0;
-  if (active && !blocked && !open_) fed = feed(b, budget, blocked);
-  if (!open_ && !flush(b)) blocked = true;
+  if (!blocked) {
+    played = play(b, budget);
+    blocked = played == Play::NoRoom;
+    if (active && !blocked && !open_) fed = feed(b, budget, blocked);
+    if (!open_ && !flush(b)) blocked = true;
+  }
+  result.handled = static_cast<uint32_t>(next_ - before);
   take_credits_back(b);
   return_credits(b);
   lease_ids(b);
@@ -50,7 +54,9 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   if (begun_ && !b.polling && !may_poll && played == Play::Nothing && module_.has_poll)
     store_release(&b.counters->polls_left, uint64_t{0});
   quiet_.store(quiet, std::memory_order_release);
-  if (blocked) {
+  // Those behind its wires on the device must be woken, whatever this block waits for.
+  const bool watches = !quiet && !outs_.empty();
+  if (blocked && !watches) {
     result.status = StepStatus::Blocked;
   } else if (!quiet || played == Play::Some) {
     result.status = StepStatus::More;
