@@ -8,7 +8,7 @@
 
 #include "backends/cuda/k2k_edge.hpp"
 #include "core/clock.hpp"
-#include "ringkernel/device/resident.hpp"
+#include "ringkernel/device/resident_frame.hpp"
 
 namespace ringkernel::backends::cuda {
 namespace {
