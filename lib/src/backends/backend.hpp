@@ -73,10 +73,10 @@ class RemoteEdge {
   virtual const std::vector<ReceiveCounters*>& received() const = 0;  // by receiving block
   virtual uint64_t capacity() const = 0;
   // Before open(), while the block is owned. `refusing`: a closed edge, for what a sender offers
-  // after close(). `refused` counts what the host hears of and no handler is given.
+  // after close().
   virtual void attach_sender(uint32_t block, OutEdge* refusing,
                              const std::vector<Block*>& receivers) = 0;
-  virtual void attach_receiver(uint32_t block, ReceiveCounters* refused) = 0;
+  virtual void attach_receiver(uint32_t block) = 0;
   // The device may use it from now on.
   virtual void open() = 0;
   // Returns when no sender puts anything on it any more.
@@ -98,6 +98,8 @@ struct RemoteEdgeSpec {
   KeySpec key;
   uint32_t block_field_offset = 0;
   uint32_t block_field_size = 0;
+  // By receiving block: where it is counted what the host hears of and no handler is given.
+  std::vector<ReceiveCounters*> refused;
 };
 
 // Move the bytes of a buffer, from its first to its last, part by part.

@@ -97,13 +97,14 @@ Route route_of(const EdgeSpec& spec, const GraphNode& to, const MessageInfo& typ
   return to.module_->keys[accept_of(to, type)].size > 0 ? Route::Key : Route::All;
 }
 
-backends::RemoteEdgeSpec remote_spec(const EdgeSpec& spec, const Plan& plan, uint32_t number,
+backends::RemoteEdgeSpec remote_spec(const EdgeSpec& spec, const Plan& plan, const GraphEdge& edge,
                                      EngineImpl& impl) {
   const auto& from = static_cast<const GraphNode&>(*spec.from);
   const auto& to = static_cast<const GraphNode&>(*spec.to);
   const MessageInfo& type = plan.types[0];
   backends::RemoteEdgeSpec remote;
-  remote.number = number;
+  remote.number = edge.number_;
+  remote.refused = edge.received_;
   remote.port = spec.port;
   remote.max = from.module_->ports[spec.port].max;
   remote.message_type = impl.type_id(type);
@@ -126,8 +127,7 @@ void EngineImpl::attach_on_device(GraphEdge& edge, uint32_t copies) {
   std::vector<Block*>& receivers = edge.block_lists_.emplace_back();
   for (auto& parts : edge.to_->parts_) receivers.push_back(&parts->owner.block);
   for (uint32_t r = 0; r < receivers.size(); ++r)
-    run_on(edge.to_->parts_[r]->owner,
-           [&](Block&) { edge.remote_->attach_receiver(r, edge.received_[r]); });
+    run_on(edge.to_->parts_[r]->owner, [&](Block&) { edge.remote_->attach_receiver(r); });
   for (uint32_t s = 0; s < edge.from_->parts_.size(); ++s) {
     BlockParts& parts = *edge.from_->parts_[s];
     run_on(parts.owner, [&](Block&) {
@@ -192,8 +192,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
   };
   if (auto done = allocate_counters(); !done) return tl::unexpected(done.error());
   if (may_lie_on_device(spec, plan, *from, *to)) {
-    auto remote =
-        from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge.number_, *this));
+    auto remote = from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge, *this));
     if (!remote) return tl::unexpected(remote.error());
     if (*remote != nullptr) {
       edge.remote_ = std::move(*remote);

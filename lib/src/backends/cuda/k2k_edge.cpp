@@ -57,7 +57,6 @@ Result<void> K2kEdge::lay_out() {
   const uint32_t receivers = to_.blocks();
   const uint32_t stride = slot_stride(spec_.payload_size);
   const size_t rings = size_t{senders} * receivers;
-  refused_.resize(receivers);
 
   // Counters, mapped; rings, of which only the cursors must be zero; the blocks' ends.
   auto counters =
@@ -142,9 +141,8 @@ void K2kEdge::attach_sender(uint32_t block, OutEdge* refusing,
   from_.pump(block).add_out(spec_.port, outs_[block].of_port, refusing, receivers, *sent_[block]);
 }
 
-void K2kEdge::attach_receiver(uint32_t block, ReceiveCounters* refused) {
-  refused_[block] = refused;
-  to_.pump(block).add_in(*this, *received_[block], refused);
+void K2kEdge::attach_receiver(uint32_t block) {
+  to_.pump(block).add_in(*this, *received_[block], spec_.refused[block]);
 }
 
 // The receivers know of their rings before anything can be in them.
@@ -172,8 +170,7 @@ Result<void> K2kEdge::join_cycle() {
 uint64_t K2kEdge::depth() const {
   uint64_t over = 0, offered = 0;
   for (const ReceiveCounters* c : received_) over += load_acquire(&c->delivered);
-  for (const ReceiveCounters* c : refused_)
-    if (c != nullptr) over += load_acquire(&c->failed);
+  for (const ReceiveCounters* c : spec_.refused) over += load_acquire(&c->failed);
   for (const SendCounters* c : sent_) offered += load_acquire(&c->offered);
   return offered > over ? offered - over : 0;
 }

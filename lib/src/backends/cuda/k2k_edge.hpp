@@ -30,7 +30,7 @@ class K2kEdge final : public RemoteEdge {
   }
   void attach_sender(uint32_t block, OutEdge* refusing,
                      const std::vector<Block*>& receivers) override;
-  void attach_receiver(uint32_t block, ReceiveCounters* refused) override;
+  void attach_receiver(uint32_t block) override;
   void open() override;
   void close() override { set_state(K2kState::Closed); }
   void remove() override { set_state(K2kState::Removed); }
@@ -62,7 +62,6 @@ class K2kEdge final : public RemoteEdge {
   std::vector<std::pair<DeviceMemory*, char*>> memory_;
   std::vector<SendCounters*> sent_;
   std::vector<ReceiveCounters*> received_;
-  std::vector<ReceiveCounters*> refused_;
 };
 
 }  // namespace ringkernel::backends::cuda
