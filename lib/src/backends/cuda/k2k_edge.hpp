@@ -53,7 +53,6 @@ class K2kEdge final : public RemoteEdge {
   ResidentKernel& to_;
   const RemoteEdgeSpec spec_;
   uint32_t capacity_ = 0;
-  uint32_t of_port_ = 0;
   uint32_t index_ = 0;        // in the senders' tables
   std::vector<K2kOut> outs_;  // as the device has them at first, and where
   std::vector<K2kIn> ins_;
