@@ -371,7 +371,7 @@ YAML
   RINGK_LOG_FORMAT=json run_shell 0 'ringk launch talk.yaml <in'
   same "lines" 4 "$(jq -s length <<<"$stderr")"
   same "values" "0.25 null" "$(jq -r 'select(.kernel) | .value' <<<"$stderr" | xargs)"
-  same "levels" "info error error info" "$(jq -r .level <<<"$stderr" | xargs)"
+  same "levels" "error error info info" "$(jq -r .level <<<"$stderr" | sort | xargs)"
   has "$(jq -r .text <<<"$stderr")" "2 lines, 0 bad"
   RINGK_LOG=loud run_shell 2 'ringk launch talk.yaml <in'
   has "$stderr" "RINGK_LOG is debug, info, warning or error"
