@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "ringkernel/device/key.hpp"
+
 namespace ringkernel::launcher {
 namespace {
 
@@ -40,11 +42,7 @@ ValueMaker::ValueMaker(const topology::Topology& topology, const topology::Input
 }
 
 uint64_t ValueMaker::random(uint64_t below) {
-  // splitmix64, public domain, by Sebastiano Vigna
-  uint64_t z = (state_ += 0x9E3779B97F4A7C15U);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-  return (z ^ (z >> 31)) % below;
+  return mix(state_ += 0x9E3779B97F4A7C15U) % below;  // SplitMix64
 }
 
 void ValueMaker::make(const schema::MessageType& type, uint64_t number, std::byte* payload) {

@@ -397,7 +397,7 @@ class Context {
       if (e.route == Route::All) {
         for (uint32_t t = 0; t < e.targets; ++t) put_copy(port, e, t, message, emission);
       } else {
-        put_copy(port, e, route_of(e, &message), message, emission);
+        put_copy(port, e, route_of(e, e.key, &message), message, emission);
       }
     }
   }

@@ -3,8 +3,8 @@
 // it, in mapped counters, how many messages were offered and delivered.
 #pragma once
 
-#include "ringkernel/device/block.hpp"
 #include "ringkernel/device/device_record.hpp"
+#include "ringkernel/device/outbox.hpp"
 
 namespace ringkernel {
 
@@ -63,7 +63,6 @@ struct K2kOut {
 struct K2kIn {
   uint32_t edge = kNoEdge;
   uint32_t senders = 0;
-  uint32_t payload_size = 0;
   uint32_t in_cycle = 0;
   uint32_t first_bit = 0;
   SpscReceiver* rings = nullptr;        // a sending block each
@@ -97,9 +96,7 @@ struct K2kFrame {
   uint32_t generation = 0;
   uint32_t out_count = 0;
   uint32_t in_count = 0;
-  uint64_t host_ports = 0;
-  uint64_t inner_ports = 0;   // a bit per port: nothing that is emitted there is for the host
-  uint64_t closed_ports = 0;  // it has a closed wire
+  uint64_t inner_ports = 0;  // a bit per port: nothing that is emitted there is for the host
   // ... and where it is
   uint64_t pending = 0;  // ring bits of the doorbell that were not yet found empty
   uint32_t at_in = 0;    // the ring of the batch in hand, and where the next look begins
@@ -114,5 +111,23 @@ struct K2kFrame {
   uint64_t invocations = 0;
   int64_t credits_back = 0;
 };
+
+// What a record asks for, beside what its message hands on. `answers`: the duty to answer, too.
+RK_HD Emission emission_of(const DeviceRecord& record, const MessageHeader* parent, bool answers) {
+  Emission emission;
+  if (parent != nullptr) {
+    emission.deadline = parent->deadline;
+    emission.root = parent->root;
+    emission.priority = parent->priority;
+    if (answers) {
+      emission.hops = static_cast<uint8_t>(parent->hops + 1);
+      emission.correlation_id = parent->correlation_id;
+      emission.reply_to = parent->reply_to;
+    }
+  }
+  if (record.priority != kPriorityOfMessage) emission.priority = record.priority;
+  if (record.deadline != 0) emission.deadline = record.deadline;
+  return emission;
+}
 
 }  // namespace ringkernel

@@ -16,16 +16,15 @@ class K2kSender {
   // What the host has changed. REQUIRES: the host has moved the generation on.
   RK_HD void read_table() {
     f_.out_count = load_relaxed<Scope::System>(&f_.table->outs);
-    f_.host_ports = load_relaxed<Scope::System>(&f_.table->host_ports);
+    uint64_t outer_ports = load_relaxed<Scope::System>(&f_.table->host_ports);
     uint64_t open_ports = 0;
-    f_.closed_ports = 0;
     RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
       K2kOut& out = *f_.outs[i];
       out.state = static_cast<K2kState>(load_relaxed<Scope::System>(&f_.table->out_states[i]));
       if (out.state == K2kState::Open) open_ports |= uint64_t{1} << out.port;
-      if (out.state == K2kState::Closed) f_.closed_ports |= uint64_t{1} << out.port;
+      if (out.state == K2kState::Closed) outer_ports |= uint64_t{1} << out.port;
     }
-    f_.inner_ports = open_ports & ~f_.closed_ports & ~f_.host_ports;
+    f_.inner_ports = open_ports & ~outer_ports;
   }
 
   // Whether nothing of what is emitted on the port is for the host.
@@ -116,25 +115,11 @@ class K2kSender {
   // Ids that one batch may need: all copies of all its messages.
   static constexpr uint64_t kLeastIds = 1 << 20;
 
-  // As the host's fill_header().
   RK_HD static void write_header(const K2kCopy& copy, const Block& b) {
     MessageHeader& h = *copy.slot;
-    const DeviceRecord& record = *copy.record;
-    const MessageHeader* parent = copy.parent;
-    const bool answers = copy.answers != 0;
-    h.correlation_id = answers ? parent->correlation_id : 0;
-    h.hlc = parent == nullptr ? b.hlc : max_of(b.hlc, parent->hlc + 1);
-    h.deadline = record.deadline != 0 ? record.deadline : parent == nullptr ? 0 : parent->deadline;
-    h.root = parent == nullptr ? 0 : parent->root;
-    h.source = b.kernel;
-    h.reply_to = answers ? parent->reply_to : 0;
-    h.message_type = copy.out->message_type;
-    h.flags = 0;
-    h.node = 0;
-    h.priority = record.priority != kPriorityOfMessage ? record.priority
-                 : parent == nullptr                   ? uint8_t{1}
-                                                       : parent->priority;
-    h.hops = answers ? static_cast<uint8_t>(parent->hops + 1) : uint8_t{0};
+    h.hlc = copy.parent == nullptr ? b.hlc : max_of(b.hlc, copy.parent->hlc + 1);
+    fill_fields(b, h, copy.out->message_type,
+                emission_of(*copy.record, copy.parent, copy.answers != 0));
   }
 
   // False: the list is full, and this record goes on.
@@ -149,7 +134,7 @@ class K2kSender {
       const bool all = out.route == Route::All;
       if (!all) {
         if (n == kK2kCopies) return false;
-        append(n, record, parent, out, route_of_k2k(out, payload_of(&record)), b);
+        append(n, record, parent, out, route_of(out, &out.key, payload_of(&record)), b);
         continue;
       }
       RK_ROLLED for (; f_.next_target < out.targets; ++f_.next_target) {
@@ -180,24 +165,6 @@ class K2kSender {
   RK_HD bool stays(const DeviceRecord& record, const MessageHeader* parent) const {
     return is_inner(record.port) && ((record.flags & kRecordSettles) == 0 || parent == nullptr ||
                                      parent->correlation_id == 0);
-  }
-
-  RK_HD static uint32_t route_of_k2k(K2kOut& out, const void* payload) {
-    if (out.targets == 1) return 0;
-    if (out.route == Route::Key) {
-      Key key;
-      read_key(out.key, payload, key);
-      return block_of_key(key.hash, out.targets);
-    }
-    if (out.route == Route::BlockField) {
-      uint64_t block = 0;
-      copy_bytes(&block, static_cast<const unsigned char*>(payload) + out.block_field_offset,
-                 out.block_field_size);
-      return static_cast<uint32_t>(block % out.targets);
-    }
-    const uint32_t target = out.next;
-    out.next = target + 1 == out.targets ? 0 : target + 1;
-    return target;
   }
 
   RK_HD void note_waiting(K2kOut& out, bool waits, uint64_t now_us) {

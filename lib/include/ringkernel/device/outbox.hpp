@@ -28,10 +28,9 @@ RK_FAST uint64_t next_message_id(Block& b) {
   return b.next_id++;
 }
 
-RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission& e) {
-  h.message_id = next_message_id(b);
+// All but id and stamp.
+RK_HD void fill_fields(const Block& b, MessageHeader& h, uint16_t type, const Emission& e) {
   h.correlation_id = e.correlation_id;
-  h.hlc = b.hlc;
   h.deadline = e.deadline;
   h.root = e.root;
   h.source = b.kernel;
@@ -41,6 +40,11 @@ RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission
   h.node = 0;
   h.priority = e.priority;
   h.hops = e.hops;
+}
+RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission& e) {
+  h.message_id = next_message_id(b);
+  h.hlc = b.hlc;
+  fill_fields(b, h, type, e);
 }
 
 RK_HD void touch(Block& b, Link& link) {
@@ -91,7 +95,7 @@ RK_HD void append_dead_letter(Block& b, const MessageHeader& header, const void*
   if (detail != nullptr)
     for (; n + 1 < sizeof letter->detail && detail[n] != 0; ++n) letter->detail[n] = detail[n];
   zero_bytes(letter->detail + n, static_cast<uint32_t>(sizeof letter->detail) - n);
-  copy_bytes(letter + 1, payload, payload_size);
+  if (payload_size > 0) copy_bytes(letter + 1, payload, payload_size);
 }
 
 // False: the request was complete already.
@@ -102,13 +106,15 @@ RK_HD bool complete_request(Block& b, const MessageHeader& request, Completion h
   return b.host->complete(b.host->context, &request, how, reason, detail, type, payload, size);
 }
 
-// Which link a message takes. REQUIRES: the edge is not Route::All.
-RK_HD uint32_t route_of(OutEdge& e, const void* payload) {
+// Which target a message takes. `E`: OutEdge, or a wire on a device. REQUIRES: it is not
+// Route::All.
+template <class E>
+RK_HD uint32_t route_of(E& e, const KeySpec* spec, const void* payload) {
   if (e.targets == 1) return 0;
   switch (e.route) {
     case Route::Key: {
       Key key;
-      read_key(*e.key, payload, key);
+      read_key(*spec, payload, key);
       return block_of_key(key.hash, e.targets);
     }
     case Route::BlockField: {
@@ -199,7 +205,7 @@ RK_HD void put_copies(Block& b, OutPort& port, const void* payload, Emission emi
   for (uint32_t i = 0; i < port.edge_count; ++i) {
     OutEdge& e = port.edges[i];
     const bool all = e.route == Route::All;
-    const uint32_t from = all ? 0 : route_of(e, payload);
+    const uint32_t from = all ? 0 : route_of(e, e.key, payload);
     for (uint32_t t = from; t < (all ? e.targets : from + 1); ++t) {
       Offer outcome;
       Reason reason = Reason::None;

@@ -1,22 +1,11 @@
 #include "backends/cuda/k2k_edge.hpp"
 
-#include <algorithm>
-#include <cstring>
+#include <bit>
 #include <new>
 
 #include "backends/cuda/resident_kernel.hpp"
 
 namespace ringkernel::backends::cuda {
-namespace {
-
-uint32_t log2_of(uint32_t power) {
-  uint32_t shift = 0;
-  while ((uint32_t{1} << shift) < power) ++shift;
-  return shift;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<K2kEdge>> K2kEdge::create(std::shared_ptr<Device> device,
                                                  ResidentKernel& from, ResidentKernel& to,
                                                  const RemoteEdgeSpec& spec) {
@@ -84,7 +73,7 @@ Result<void> K2kEdge::lay_out() {
     ring.slots = reinterpret_cast<unsigned char*>(*slots) + at * capacity_ * stride;
     ring.capacity = capacity_;
     ring.stride = stride;
-    ring.lap_shift = log2_of(capacity_);
+    ring.lap_shift = static_cast<uint32_t>(std::countr_zero(capacity_));
     return ring;
   };
   auto* links_at = reinterpret_cast<K2kLink*>(out_memory_ + senders * sizeof(K2kOut));
@@ -118,7 +107,6 @@ Result<void> K2kEdge::lay_out() {
     K2kIn& in = ins_.emplace_back();
     in.edge = spec_.number;
     in.senders = senders;
-    in.payload_size = spec_.payload_size;
     in.first_bit = first_bit;
     in.rings = rings_at + ends.size();
     in.counters = received_[r];

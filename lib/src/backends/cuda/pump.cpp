@@ -195,20 +195,9 @@ bool Pump::open(Block& b) {
 }
 
 void Pump::emit(Block& b, const DeviceRecord& record, const MessageHeader* parent) {
-  Emission emission;
-  if (parent != nullptr) {
-    emission.deadline = parent->deadline;
-    emission.root = parent->root;
-    emission.priority = parent->priority;
-  }
-  if (record.priority != kPriorityOfMessage) emission.priority = record.priority;
-  if (record.deadline != 0) emission.deadline = record.deadline;
-  if ((record.flags & kRecordForwards) != 0 && parent != nullptr) {
-    emission.hops = static_cast<uint8_t>(parent->hops + 1);
-    emission.correlation_id = parent->correlation_id;
-    emission.reply_to = parent->reply_to;
-    forwarded_ = true;
-  }
+  const bool forwards = (record.flags & kRecordForwards) != 0 && parent != nullptr;
+  if (forwards) forwarded_ = true;
+  const Emission emission = emission_of(record, parent, forwards);
   if ((record.flags & kRecordSettles) != 0) forwarded_ = true;
   put_copies(b, b.ports[record.port], payload_of(&record), emission, true, refusal_);
   if (record.reason != 0) refuse_copies(b, record, emission);
@@ -225,13 +214,7 @@ void Pump::reply(Block& b, const DeviceRecord& record, const MessageHeader* pare
     ++unasked_;
     return;
   }
-  Emission emission;
-  if (parent != nullptr) {
-    emission.deadline = parent->deadline;
-    emission.root = parent->root;
-    emission.priority = parent->priority;
-  }
-  put_copies(b, port, payload_of(&record), emission, true, refusal_);
+  put_copies(b, port, payload_of(&record), emission_of(record, parent, false), true, refusal_);
 }
 
 void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* parent) {

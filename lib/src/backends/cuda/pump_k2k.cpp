@@ -144,7 +144,7 @@ bool Pump::fail_received(Block& b) {
   auto lose = [&](uint64_t n, uint64_t* counter, uint32_t edge) {
     if (n == 0) return;
     append_dead_letter(
-        b, unknown, &unknown, 0, edge, Reason::DeviceLost,
+        b, unknown, nullptr, 0, edge, Reason::DeviceLost,
         (std::to_string(n) + " messages were on the device, their payload with them").c_str());
     count(counter, n);
     b.finished += n;
