@@ -18,8 +18,8 @@ Result<std::unique_ptr<K2kEdge>> K2kEdge::create(std::shared_ptr<Device> device,
   if (edge->capacity_ < spec.max) edge->capacity_ *= 2;
   const bool fits =
       rings * ring_bytes(edge->capacity_, slot_stride(spec.payload_size)) <= kMostBytes &&
-      from.wires().outs < kMostK2kEdges && to.wires().ins < kMostK2kEdges &&
-      from.wires().of_port[spec.port] < kMostK2kOfPort;
+      from.tables().outs() < kMostK2kEdges && to.tables().ins() < kMostK2kEdges &&
+      from.tables().outs_of(spec.port) < kMostK2kOfPort;
   if (!fits) return nullptr;
   if (auto done = edge->lay_out(); !done) return tl::unexpected(done.error());
   return edge;
@@ -80,11 +80,11 @@ Result<void> K2kEdge::lay_out() {
   auto* rings_at = reinterpret_cast<SpscReceiver*>(in_memory_ + receivers * sizeof(K2kIn));
   std::vector<K2kLink> links;
   std::vector<SpscReceiver> ends;
-  const uint32_t first_bit = to_.wires().rings;
+  const uint32_t first_bit = to_.tables().rings();
   for (uint32_t s = 0; s < senders; ++s) {
     K2kOut& out = outs_.emplace_back();
     out.port = static_cast<uint8_t>(spec_.port);
-    out.of_port = static_cast<uint8_t>(from_.wires().of_port[spec_.port]);
+    out.of_port = static_cast<uint8_t>(from_.tables().outs_of(spec_.port));
     out.route = spec_.route;
     out.message_type = spec_.message_type;
     out.payload_size = spec_.payload_size;
@@ -99,7 +99,7 @@ Result<void> K2kEdge::lay_out() {
     for (uint32_t r = 0; r < receivers; ++r) {
       K2kLink& link = links.emplace_back();
       link.spsc.ring = ring_of(s, r);
-      link.doorbell = to_.doorbell(r);
+      link.doorbell = to_.tables().doorbell(r);
       link.bit = ring_bit(first_bit + s);
     }
   }
@@ -138,14 +138,14 @@ void K2kEdge::open() {
   std::vector<char*> ins, outs;
   for (size_t r = 0; r < ins_.size(); ++r) ins.push_back(in_memory_ + r * sizeof(K2kIn));
   for (size_t s = 0; s < outs_.size(); ++s) outs.push_back(out_memory_ + s * sizeof(K2kOut));
-  to_.add_k2k_in(ins, static_cast<uint32_t>(outs_.size()));
+  to_.tables().add_in(ins, static_cast<uint32_t>(outs_.size()));
   to_.settle();
-  index_ = from_.add_k2k_out(outs, spec_.port);
+  index_ = from_.tables().add_out(outs, spec_.port);
   from_.settle();
 }
 
 void K2kEdge::set_state(K2kState state) {
-  from_.set_k2k_state(index_, state);
+  from_.tables().set_state(index_, state);
   from_.settle();
 }
 

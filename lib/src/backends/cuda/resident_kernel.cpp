@@ -54,7 +54,10 @@ Ring mapped_ring(char* slots, uint32_t capacity, uint32_t stride) {
 }  // namespace
 
 ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec)
-    : device_(std::move(device)), spec_(std::move(spec)), buffers_(device_) {}
+    : device_(std::move(device)),
+      spec_(std::move(spec)),
+      buffers_(device_),
+      tables_(*device_, *spec_.module) {}
 
 Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(
     std::shared_ptr<Device> device, ResidentSpec spec, const std::vector<FillPart>& contents) {
@@ -74,16 +77,12 @@ ResidentKernel::~ResidentKernel() {
     return;
   }
   give_back();
-  for (char* memory : wires_device_memory_) device_->memory().release(memory);
-  for (char* memory : wires_mapped_memory_) device_->mapped().release(memory);
+  tables_.release();
 }
 
 // What others may have from now on: nothing of it is on the device any more.
 void ResidentKernel::give_back() {
-  {
-    std::lock_guard lock(wires_mutex_);
-    gone_ = true;
-  }
+  tables_.leave();
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
   stream_ = nullptr;
   for (char* memory : device_memory_) device_->memory().release(memory);
@@ -247,8 +246,11 @@ Result<void> ResidentKernel::lay_out() {
     memory.in = mapped_ring(*mapped + sizeof(ControlBlock), messages, in_stride_);
     memory.out = mapped_ring(*mapped + sizeof(ControlBlock) + size_t{messages} * in_stride_,
                              records, out_stride_);
-    if (is_resident())
-      if (auto done = lay_out_k2k(f, memory); !done) return done;
+    if (is_resident()) {
+      auto bytes = tables_.add_block(f.k2k, memory);
+      if (!bytes) return tl::unexpected(named(bytes.error()));
+      device_bytes_ += *bytes;
+    }
     f.control = memory.control;
     f.in = memory.in;
     f.out = memory.out;
@@ -325,47 +327,6 @@ Result<void> ResidentKernel::lay_out() {
       named(device_->driver().error(result, "laying out memory on " + device_->name())));
 }
 
-Result<void> ResidentKernel::lay_out_k2k(ResidentFrame& frame, Pump::Memory& memory) {
-  const HandlerModule& m = *spec_.module;
-  for (uint32_t i = 0; i < m.port_count; ++i)
-    frame.k2k.largest_payload = std::max(frame.k2k.largest_payload, m.ports[i].message.size);
-  wires_.of_port.resize(m.port_count + 1);
-  const size_t mapped_bytes = sizeof(K2kTable) + sizeof(BlockCounters) + RK_CACHE_LINE;
-  const size_t pointers = kMostK2kEdges * sizeof(void*);
-  const size_t device_bytes =
-      sizeof(Signal) + sizeof(LatencyHistogram) + kK2kCopies * sizeof(K2kCopy) + 2 * pointers;
-  auto mapped = take(device_->mapped(), mapped_bytes, wires_mapped_memory_);
-  if (!mapped) return tl::unexpected(mapped.error());
-  auto own = take(device_->memory(), device_bytes, wires_device_memory_);
-  if (!own) return tl::unexpected(own.error());
-  device_bytes_ += device_bytes;
-  std::memset(*mapped, 0, mapped_bytes);
-  const std::vector<char> zeros(device_bytes);
-  if (auto done = device_->upload(*own, zeros.data(), zeros.size()); !done) return done;
-
-  memory.table = reinterpret_cast<K2kTable*>(*mapped);
-  memory.table->host_ports = ~uint64_t{0};
-  memory.counters = reinterpret_cast<BlockCounters*>(*mapped + sizeof(K2kTable));
-  memory.credits = reinterpret_cast<int64_t*>(*mapped + sizeof(K2kTable) + sizeof(BlockCounters));
-  Side side;
-  side.doorbell = reinterpret_cast<Signal*>(*own);
-  char* at = *own + sizeof(Signal);
-  frame.k2k.copies = reinterpret_cast<K2kCopy*>(at);
-  at += kK2kCopies * sizeof(K2kCopy);
-  frame.k2k.latency = reinterpret_cast<LatencyHistogram*>(at);
-  at += sizeof(LatencyHistogram);
-  side.outs = at;
-  side.ins = at + pointers;
-  frame.k2k.table = memory.table;
-  frame.k2k.counters = memory.counters;
-  frame.k2k.credits = memory.credits;
-  frame.k2k.outs = reinterpret_cast<K2kOut**>(side.outs);
-  frame.k2k.ins = reinterpret_cast<K2kIn**>(side.ins);
-  frame.k2k.doorbell = side.doorbell;
-  sides_.push_back(side);
-  return {};
-}
-
 Result<std::unique_ptr<RemoteEdge>> ResidentKernel::connect(RemoteKernel& to,
                                                             const RemoteEdgeSpec& spec) {
   auto& other = static_cast<ResidentKernel&>(to);
@@ -375,62 +336,9 @@ Result<std::unique_ptr<RemoteEdge>> ResidentKernel::connect(RemoteKernel& to,
   return K2kEdge::create(device_, *this, other, spec);
 }
 
-void ResidentKernel::say_of_wires(uint32_t block) {
-  if (gone_) return;
-  ControlBlock& control = pumps_[block]->control();
-  store_release(&control.k2k_generation, control.k2k_generation + 1);
-}
-
-void ResidentKernel::add_k2k_in(const std::vector<char*>& ends, uint32_t rings) {
-  std::lock_guard lock(wires_mutex_);
-  for (uint32_t i = 0; i < ends.size(); ++i) {
-    // What cannot be copied is a device that is lost.
-    if (!device_->upload(sides_[i].ins + wires_.ins * sizeof(void*), &ends[i], sizeof(void*)))
-      return;
-    store_relaxed(&pumps_[i]->memory().table->ins, wires_.ins + 1);
-    say_of_wires(i);
-  }
-  ++wires_.ins;
-  wires_.rings += rings;
-}
-
-uint32_t ResidentKernel::add_k2k_out(const std::vector<char*>& ends, uint32_t port) {
-  std::lock_guard lock(wires_mutex_);
-  for (uint32_t i = 0; i < ends.size(); ++i) {
-    if (!device_->upload(sides_[i].outs + wires_.outs * sizeof(void*), &ends[i], sizeof(void*)))
-      break;
-    store_relaxed(&pumps_[i]->memory().table->outs, wires_.outs + 1);
-    say_of_wires(i);
-  }
-  ++wires_.of_port[port];
-  return wires_.outs++;
-}
-
-void ResidentKernel::set_k2k_state(uint32_t out, K2kState state) {
-  std::lock_guard lock(wires_mutex_);
-  for (uint32_t i = 0; i < pumps_.size(); ++i) {
-    store_relaxed(&pumps_[i]->memory().table->out_states[out], static_cast<uint32_t>(state));
-    say_of_wires(i);
-  }
-}
-
-void ResidentKernel::set_host_ports(uint32_t block, uint64_t ports) {
-  K2kTable* table = pumps_[block]->memory().table;
-  if (table == nullptr || load_relaxed(&table->host_ports) == ports) return;
-  std::lock_guard lock(wires_mutex_);
-  store_relaxed(&table->host_ports, ports);
-  say_of_wires(block);
-}
-
 void ResidentKernel::settle() {
-  auto heeds = [&](const ControlBlock& control) {
-    std::lock_guard lock(wires_mutex_);
-    return gone_ || lost_.load() ||
-           load_acquire(&control.state) != static_cast<uint32_t>(ResidentState::Alive) ||
-           load_acquire(&control.k2k_heeded) == control.k2k_generation;
-  };
-  for (const auto& pump : pumps_)
-    while (!heeds(pump->control())) std::this_thread::sleep_for(std::chrono::microseconds(20));
+  while (!lost_.load() && !tables_.is_heeded())
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
 }
 
 Result<void> ResidentKernel::start() {

@@ -11,12 +11,9 @@
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
 #include "backends/cuda/device_buffers.hpp"
+#include "backends/cuda/k2k_tables.hpp"
 #include "backends/cuda/pump.hpp"
 #include "ringkernel/launch_options.hpp"
-
-namespace ringkernel {
-struct ResidentFrame;
-}
 
 namespace ringkernel::backends::cuda {
 
@@ -59,24 +56,17 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   const BlockCounters* counters(uint32_t block) const override {
     return pumps_[block]->memory().counters;
   }
-  void set_host_ports(uint32_t block, uint64_t ports) override;
+  void set_host_ports(uint32_t block, uint64_t ports) override {
+    tables_.set_host_ports(block, ports);
+  }
   void settle() override;
   void refuse(uint32_t block, Reason reason) override { pumps_[block]->refuse(reason); }
 
-  // For the wires on the device. A block's table is written under one mutex.
-  struct Wires {
-    uint32_t outs = 0, ins = 0, rings = 0;
-    std::vector<uint32_t> of_port;
-  };
+  // For the wires on the device.
   uint32_t blocks() const { return static_cast<uint32_t>(pumps_.size()); }
-  const Wires& wires() const { return wires_; }
+  K2kTables& tables() { return tables_; }
   Pump& pump(uint32_t block) { return *pumps_[block]; }
-  Signal* doorbell(uint32_t block) const { return sides_[block].doorbell; }
   bool is_abandoned() const { return abandoned_; }
-  // The ends of a wire, by block, in device memory; of an outgoing one its index.
-  void add_k2k_in(const std::vector<char*>& ends, uint32_t rings);
-  uint32_t add_k2k_out(const std::vector<char*>& ends, uint32_t port);
-  void set_k2k_state(uint32_t out, K2kState state);
 
  private:
   ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
@@ -93,9 +83,6 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   void beat(uint64_t heartbeat) override;
   void ended() override;
   void lost(const Error& error) override;
-
-  Result<void> lay_out_k2k(ResidentFrame& frame, Pump::Memory& memory);
-  void say_of_wires(uint32_t block);
 
   bool is_grid() const { return spec_.module->granularity == Granularity::Grid; }
   bool is_resident() const { return spec_.options.mode == KernelMode::Persistent; }
@@ -118,19 +105,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   uint32_t in_stride_ = 0;
   uint32_t out_stride_ = 0;
   std::vector<std::unique_ptr<Pump>> pumps_;
-  // Where a block keeps the pointers to its ends of wires, and its doorbell; in device memory.
-  struct Side {
-    char* outs = nullptr;
-    char* ins = nullptr;
-    Signal* doorbell = nullptr;
-  };
-  std::vector<Side> sides_;
-  // Kept until the end: its counters are read for ever.
-  std::vector<char*> wires_device_memory_;
-  std::vector<char*> wires_mapped_memory_;
-  std::mutex wires_mutex_;
-  Wires wires_;
-  bool gone_ = false;  // its control blocks are somebody else's
+  K2kTables tables_;  // kept until the end: its counters are read for ever
   std::atomic<bool> launched_{false};
   std::atomic<bool> leaving_{false};
   std::atomic<bool> lost_{false};
