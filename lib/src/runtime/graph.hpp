@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,6 +23,10 @@
 namespace ringkernel::runtime {
 
 using backends::BlockOwner;
+
+// Between two looks of a thread that waits for blocks.
+inline constexpr auto kPoll = std::chrono::microseconds(200);
+
 class HostSender;
 class HostReceiver;
 
