@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # Runs clang-tidy (.clang-tidy: every check is an error) over the sources of the library and the
-# command, or over the given files. Needs a configured build folder: build/, or RINGKERNEL_BUILD.
+# command, or over the given files, each by itself.
 # usage: tidy.sh [FILE...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=${RINGKERNEL_BUILD:-build}
-if [ ! -f "$build/compile_commands.json" ]; then
-  echo "$build/ is not configured: run cmake --preset release first" >&2
-  exit 2
-fi
+# The flags of each file; what is built has several files in one.
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRINGKERNEL_TESTS=OFF >&2
 [ $# -gt 0 ] || mapfile -d '' -t files < <(find lib/src apps -name '*.cpp' -print0 | sort -z)
 [ $# = 0 ] || files=("$@")
 

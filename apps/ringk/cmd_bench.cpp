@@ -16,7 +16,7 @@ using ringkernel::BenchReport;
 using ringkernel::BenchRequest;
 using ringkernel::Voice;
 
-struct Options {
+struct BenchArguments {
   std::string file;
   TopologyArguments topology;
   BenchRequest request;
@@ -70,7 +70,7 @@ std::string check_some_time(const std::string& text) {
 
 class Bench {
  public:
-  Bench(Options& options, Console& console) : options_(options), console_(console) {}
+  Bench(BenchArguments& options, Console& console) : options_(options), console_(console) {}
 
   ExitCode run() {
     auto topology = load_valid(options_.file, options_.topology, console_);
@@ -105,14 +105,14 @@ class Bench {
     return request;
   }
 
-  Options& options_;
+  BenchArguments& options_;
   Console& console_;
 };
 
 }  // namespace
 
 Action declare_bench(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchArguments>();
   BenchRequest& request = options->request;
   app.add_option("FILE", options->file, "the topology ('-': standard input)")->required();
   app.add_option("--rate", options->rate,

@@ -10,7 +10,7 @@
 namespace ringk {
 namespace {
 
-struct Options {
+struct BuildArguments {
   std::string file;
   TopologyArguments topology;
   std::vector<std::string> architectures;
@@ -25,7 +25,7 @@ std::string check_architecture(const std::string& text) {
   return number ? "" : "'" + text + "' is no architecture: sm_90 is one";
 }
 
-ExitCode build(const Options& options, const Console& console) {
+ExitCode build(const BuildArguments& options, const Console& console) {
   const auto topology = load_valid(options.file, options.topology, console);
   if (!topology) return topology.error();
   if (!options.headers.empty()) {
@@ -47,7 +47,7 @@ ExitCode build(const Options& options, const Console& console) {
 }  // namespace
 
 Action declare_build(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BuildArguments>();
   app.add_option("FILE", options->file, "a topology ('-': standard input)")->required();
   app.add_option("--arch", options->architectures,
                  "GPUs to compile for (default: those of this machine)")

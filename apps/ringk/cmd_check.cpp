@@ -13,7 +13,7 @@ namespace {
 
 using ringkernel::Topology;
 
-struct Options {
+struct CheckArguments {
   std::vector<std::string> files;
   TopologyArguments topology;
   std::string format = "text";
@@ -30,7 +30,8 @@ std::string count_of(size_t count, const char* noun) {
 
 class Check {
  public:
-  Check(const Options& options, const Console& console) : options_(options), console_(console) {}
+  Check(const CheckArguments& options, const Console& console)
+      : options_(options), console_(console) {}
 
   ExitCode run() {
     ExitCode code = ExitCode::Ok;
@@ -102,7 +103,7 @@ class Check {
     return console_.data(text_ + tables_ + counts + "\n");
   }
 
-  const Options& options_;
+  const CheckArguments& options_;
   const Console& console_;
   std::string text_;
   std::string built_;   // JSON documents
@@ -115,7 +116,7 @@ class Check {
 }  // namespace
 
 Action declare_check(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CheckArguments>();
   app.add_option("FILE", options->files, "topologies ('-': standard input)");
   auto* print = app.add_flag("--print", options->print,
                              "print the effective topology: merged, defaults filled in");

@@ -23,7 +23,7 @@ using ringkernel::LaunchRequest;
 using ringkernel::Topology;
 using ringkernel::Voice;
 
-struct Options {
+struct LaunchArguments {
   std::string file;
   TopologyArguments topology;
   LaunchRequest request;
@@ -34,7 +34,7 @@ struct Options {
 
 class Launch {
  public:
-  Launch(Options& options, Console& console) : options_(options), console_(console) {}
+  Launch(LaunchArguments& options, Console& console) : options_(options), console_(console) {}
 
   ExitCode run() {
     auto topology = load_valid(options_.file, options_.topology, console_);
@@ -128,7 +128,7 @@ class Launch {
     return code;
   }
 
-  Options& options_;
+  LaunchArguments& options_;
   Console& console_;
 };
 
@@ -143,7 +143,7 @@ bool uses_standard_streams(const std::vector<std::pair<std::string, std::string>
 }  // namespace
 
 Action declare_launch(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<LaunchArguments>();
   LaunchRequest& request = options->request;
   app.add_option("FILE", options->file, "the topology ('-': standard input)")->required();
   app.add_flag("-d,--detach", request.service, "in the background; returns when it is ready");

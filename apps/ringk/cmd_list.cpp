@@ -14,7 +14,7 @@ namespace {
 
 using ringkernel::Listing;
 
-struct Options {
+struct ListArguments {
   std::vector<std::string> kinds;
   Format format;
 
@@ -52,7 +52,7 @@ std::string view(const Listing& listing) {
   return text;
 }
 
-ExitCode list(const Options& options, const Console& console) {
+ExitCode list(const ListArguments& options, const Console& console) {
   Listing listing;
   if (options.wants("builtins")) listing.builtins = ringkernel::builtins();
   if (options.wants("devices")) listing.devices = ringkernel::devices();
@@ -67,7 +67,7 @@ ExitCode list(const Options& options, const Console& console) {
 }  // namespace
 
 Action declare_list(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ListArguments>();
   app.add_option("KIND", options->kinds, "builtins, devices, topologies; without one, all of them")
       ->check(CLI::IsMember({"builtins", "devices", "topologies"}));
   declare_format(app, options->format);

@@ -18,7 +18,7 @@ using ringkernel::Client;
 using ringkernel::SendReport;
 using ringkernel::SendRequest;
 
-struct Options {
+struct SendArguments {
   std::string target;
   std::vector<std::string> messages;
   std::string file;
@@ -72,7 +72,7 @@ ExitCode verdict(const SendReport& report) {
   return ExitCode::Ok;
 }
 
-ExitCode send(const Options& options, Console& console) {
+ExitCode send(const SendArguments& options, Console& console) {
   const Target target = Target::parse(options.target);
   SendRequest request;
   request.input = target.part;
@@ -117,7 +117,7 @@ ExitCode send(const Options& options, Console& console) {
 }  // namespace
 
 Action declare_send(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SendArguments>();
   app.add_option("TARGET", options->target, "the topology, or one of its inputs: NAME/INPUT")
       ->required()
       ->check(check_target);

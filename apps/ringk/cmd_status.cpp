@@ -20,7 +20,7 @@ using ringkernel::ErrorCode;
 using ringkernel::StatusDocument;
 using ringkernel::StatusExpression;
 
-struct Options {
+struct StatusArguments {
   std::string target;
   std::string format = "table";
   bool json = false;
@@ -32,7 +32,7 @@ struct Options {
 
 class Status {
  public:
-  Status(const Options& options, const Console& console)
+  Status(const StatusArguments& options, const Console& console)
       : options_(options), console_(console), target_(Target::parse(options.target)) {}
 
   ExitCode run() {
@@ -158,7 +158,7 @@ class Status {
     }
   }
 
-  const Options& options_;
+  const StatusArguments& options_;
   const Console& console_;
   Target target_;
   std::vector<StatusExpression> expressions_;
@@ -167,7 +167,7 @@ class Status {
 }  // namespace
 
 Action declare_status(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatusArguments>();
   app.add_option("TARGET", options->target,
                  "the topology, or one of its kernels: NAME/KERNEL; may be left out when one runs")
       ->check(check_target);

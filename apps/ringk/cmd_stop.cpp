@@ -10,7 +10,7 @@ namespace {
 
 using ringkernel::ErrorCode;
 
-struct Options {
+struct StopArguments {
   std::string target;
   std::string timeout;
   bool if_running = false;
@@ -18,7 +18,7 @@ struct Options {
 };
 
 // Stops one topology; the exit code is that of its run.
-ExitCode stop_one(const std::string& name, const Options& options, const Console& console) {
+ExitCode stop_one(const std::string& name, const StopArguments& options, const Console& console) {
   auto client = connect(name, limit_of(options.timeout));
   if (!client) {
     if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
@@ -37,10 +37,10 @@ ExitCode stop_one(const std::string& name, const Options& options, const Console
   return static_cast<ExitCode>(*code);
 }
 
-ExitCode stop_all(const Options& options, const Console& console) {
+ExitCode stop_all(const StopArguments& options, const Console& console) {
   const auto names = ringkernel::running_topologies();
   if (!names) return console.failed(names.error());
-  Options each = options;
+  StopArguments each = options;
   each.if_running = true;
   ExitCode worst = ExitCode::Ok;
   for (const std::string& name : *names) {
@@ -49,7 +49,7 @@ ExitCode stop_all(const Options& options, const Console& console) {
   return worst;
 }
 
-ExitCode stop_kernel(const Target& target, const Options& options, const Console& console) {
+ExitCode stop_kernel(const Target& target, const StopArguments& options, const Console& console) {
   auto client = connect(target.name, limit_of(options.timeout));
   if (!client) {
     if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
@@ -64,7 +64,7 @@ ExitCode stop_kernel(const Target& target, const Options& options, const Console
 }  // namespace
 
 Action declare_stop(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StopArguments>();
   app.add_option("TARGET", options->target, "the topology, or one of its kernels: NAME/KERNEL")
       ->check(check_target);
   app.add_flag("--all", options->all, "every running topology");

@@ -14,7 +14,7 @@ namespace {
 
 using ringkernel::TestOutcome;
 
-struct Options {
+struct TestArguments {
   std::vector<std::string> files;
   TopologyArguments topology;
   ringkernel::TestRequest request;
@@ -38,7 +38,8 @@ std::string line_of(const TestOutcome& outcome, bool colour) {
 
 class Tests {
  public:
-  Tests(const Options& options, const Console& console) : options_(options), console_(console) {}
+  Tests(const TestArguments& options, const Console& console)
+      : options_(options), console_(console) {}
 
   ExitCode run() {
     ExitCode code = ExitCode::Ok;
@@ -105,7 +106,7 @@ class Tests {
     return console_.failed(ExitCode::OutputError, options_.junit + ": cannot be written");
   }
 
-  const Options& options_;
+  const TestArguments& options_;
   const Console& console_;
   std::vector<TestOutcome> outcomes_;
   ExitCode written_ = ExitCode::Ok;
@@ -114,7 +115,7 @@ class Tests {
 }  // namespace
 
 Action declare_test(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TestArguments>();
   app.add_option("FILE", options->files, "topologies ('-': standard input)")->required();
   app.add_option("--filter", options->request.only, "run the tests whose name contains TEXT")
       ->type_name("TEXT");

@@ -65,8 +65,6 @@ struct ThrowsOnThreads {
   }
 };
 
-LaunchOptions quiet() { return LaunchOptions{}.without_auto_activate(); }
-
 }  // namespace
 
 TEST_CASE("priority decides which kernel's blocks a worker runs first") {

@@ -1,6 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 #include "backend/messages.hpp"
 #include "cuda/mapped_memory.hpp"
 

@@ -1,12 +1,6 @@
 // Every option of a launch and of the builder shows what it does.
 #include "backend/suite.hpp"
 
-namespace {
-
-LaunchOptions quiet() { return LaunchOptions{}.without_auto_activate(); }
-
-}  // namespace
-
 TEST_CASE("grid_size is the number of blocks, and cooperative makes them one actor") {
   Runtime runtime = make_runtime();
   auto apart = runtime.launch<Lifecycle>("apart", LaunchOptions::multi_block(4, 1)).value();

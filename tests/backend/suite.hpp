@@ -19,6 +19,7 @@ inline RuntimeBuilder builder(uint32_t workers = 2) {
       .device_include(source_folder() + "/tests")
       .workers(workers);
 }
+inline LaunchOptions quiet() { return LaunchOptions{}.without_auto_activate(); }
 inline Runtime make_runtime(uint32_t workers = 2) { return builder(workers).build().value(); }
 
 template <class T>

@@ -1,5 +1,4 @@
 // What becomes of messages when a GPU breaks. On the simulated driver, which breaks on demand.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <dlfcn.h>
 
 #include <array>
@@ -7,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 
 #include "backend/suite.hpp"

@@ -11,7 +11,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kShown = 5;
 constexpr size_t kNone = ~size_t{0};
 
-bool close(double wanted, double found, double tolerance) {
+bool nearly_equal(double wanted, double found, double tolerance) {
   return std::abs(wanted - found) <= tolerance * std::max(std::abs(wanted), std::abs(found));
 }
 
@@ -33,7 +33,7 @@ bool matches(const Json& wanted, const Json& found, const std::optional<double>&
     return true;
   }
   if (wanted.is_number() && found.is_number() && approx)
-    return close(wanted.get<double>(), found.get<double>(), *approx);
+    return nearly_equal(wanted.get<double>(), found.get<double>(), *approx);
   return wanted == found;
 }
 

@@ -224,14 +224,14 @@ const Json* member_of(const Json& json, const std::string& name) {
   return nullptr;
 }
 
-constexpr std::array kLists = {"kernels", "inputs", "outputs"};
+constexpr std::array kListNames = {"kernels", "inputs", "outputs"};
 
 const Json* start_of(const Json& document, const std::string& name) {
   if (const auto totals = document.find("totals"); totals != document.end()) {
     if (const Json* found = member_of(*totals, name)) return found;
   }
   if (const Json* found = member_of(document, name)) return found;
-  for (const char* list : kLists) {
+  for (const char* list : kListNames) {
     if (const Json* found = member_of(launcher::list_of(document, list), name)) return found;
   }
   return nullptr;
@@ -262,7 +262,7 @@ Result<Value> look_up(const Json& document, const std::vector<std::string>& path
   const Json* json = start_of(document, path[0]);
   if (!json) {
     std::vector<std::string> known = names_in(document);
-    for (const char* list : kLists) {
+    for (const char* list : kListNames) {
       for (auto& name : names_in(launcher::list_of(document, list))) known.push_back(name);
     }
     if (const auto totals = document.find("totals"); totals != document.end()) {

@@ -10,7 +10,7 @@ namespace ladder {
 namespace {
 
 constexpr std::array<uint32_t, 3> kPayloads = {64, 256, 4096};
-constexpr uint32_t kThreads = 128;  // of a block that handles a batch
+constexpr uint32_t kBatchThreads = 128;  // of a block that handles a batch
 
 std::string payload_name(uint32_t bytes) {
   return bytes % 1024 == 0 ? std::to_string(bytes / 1024) + " KB" : std::to_string(bytes) + " B";
@@ -36,7 +36,7 @@ class Message {
     call_ = {in_, out_, gpu.mapped<uint64_t>(16), gpu.on_device<uint64_t>(1), bytes / 16};
   }
   void launch(const Gpu& gpu) {
-    gpu.launch(gpu.one_message, 1, std::clamp(call_.units, 32U, kThreads), call_);
+    gpu.launch(gpu.one_message, 1, std::clamp(call_.units, 32U, kBatchThreads), call_);
   }
   void ask(uint64_t value) {
     in_[0] = value;
@@ -139,7 +139,7 @@ void batches(Gpu& gpu, const Scale& scale, uint32_t depth) {
     for (uint32_t i = 0; i < depth; ++i)
       for (uint32_t w = 0; w < kWords; ++w) in[size_t{i} * kWords + w] = round + i + w;
     ++call.turn;
-    gpu.launch(gpu.batch, blocks, kThreads, call);
+    gpu.launch(gpu.batch, blocks, kBatchThreads, call);
     for (uint32_t block = 0; block < blocks; ++block)
       wait_for([&] { return ringkernel::load_acquire(call.flags + 16 * block) == call.turn; });
     for (uint32_t i = 0; i < depth; ++i)

@@ -7,10 +7,6 @@ using namespace ringkernel::handlers;
 
 namespace {
 
-bool has(const std::string& text, const std::string& piece) {
-  return text.find(piece) != std::string::npos;
-}
-
 // False, and says so: there is nothing to test with.
 bool has_nvrtc() {
   const auto nvrtc = Nvrtc::open();

@@ -27,10 +27,6 @@ std::string message_of(const Result<LoadedHandler>& loaded) {
   return loaded ? "it loaded" : loaded.error().message;
 }
 
-bool has(const std::string& text, const std::string& piece) {
-  return text.find(piece) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("inline code becomes a module, and the second time comes from the cache") {

@@ -34,6 +34,10 @@ class Scratch {
   std::string path_;
 };
 
+inline bool has(const std::string& text, const std::string& piece) {
+  return text.find(piece) != std::string::npos;
+}
+
 inline schema::MessageTypePtr message(const std::string& name,
                                       const std::vector<schema::FieldDeclaration>& fields,
                                       const std::vector<schema::MessageTypePtr>& known = {}) {

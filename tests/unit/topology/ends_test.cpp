@@ -9,17 +9,6 @@ using namespace ringkernel::topology;
 
 namespace {
 
-// "code line:column", of each finding.
-std::string findings(const std::string& text) {
-  std::string all;
-  LoadResult result = load_text(text, "t.yaml", "");
-  INFO(render(result.diagnostics, result.sources, false));
-  for (const Diagnostic& d : result.diagnostics)
-    all += (all.empty() ? "" : ", ") + d.code + " " + std::to_string(d.position.line) + ":" +
-           std::to_string(d.position.column);
-  return all;
-}
-
 std::string with(std::string text, const std::string& from, const std::string& to) {
   return text.replace(text.find(from), from.size(), to);
 }

@@ -10,19 +10,12 @@ using namespace ringkernel::topology;
 
 namespace {
 
-// "code line:column", of each finding.
-std::string findings(const std::string& from, const std::string& to) {
-  std::string all;
-  LoadResult result = load_text(sample_with(from, to), "t.yaml", "");
-  INFO(render(result.diagnostics, result.sources, false));
-  for (const Diagnostic& d : result.diagnostics)
-    all += (all.empty() ? "" : ", ") + d.code + " " + std::to_string(d.position.line) + ":" +
-           std::to_string(d.position.column);
-  return all;
+std::string findings_with(const std::string& from, const std::string& to) {
+  return findings(sample_with(from, to));
 }
 
 std::string key(const std::string& lines) {
-  return findings("    key: account", "    key: account\n" + lines);
+  return findings_with("    key: account", "    key: account\n" + lines);
 }
 
 }  // namespace
@@ -42,11 +35,11 @@ TEST_CASE("State is found in a handler's text") {
 
 TEST_CASE("thread with a State needs a key") {
   const std::string code = "    code: |\n      struct State { int n; };\n";
-  CHECK(findings("    code: |\n", "    granularity: thread\n" + code) ==
+  CHECK(findings_with("    code: |\n", "    granularity: thread\n" + code) ==
         "thread-without-key 19:18");
-  CHECK(findings("    code: |\n", "    granularity: thread\n    key: id\n" + code) == "");
-  CHECK(findings("    code: |\n", "    granularity: block\n" + code) == "");
-  CHECK(findings("    code: |\n", "    granularity: thread\n    code: |\n") == "");
+  CHECK(findings_with("    code: |\n", "    granularity: thread\n    key: id\n" + code) == "");
+  CHECK(findings_with("    code: |\n", "    granularity: block\n" + code) == "");
+  CHECK(findings_with("    code: |\n", "    granularity: thread\n    code: |\n") == "");
 }
 
 TEST_CASE("granularity and cooperative agree") {
@@ -67,7 +60,7 @@ TEST_CASE("a device is an index, any or a UUID") {
 }
 
 TEST_CASE("an option without effect is told") {
-  CHECK(findings("    code: |", "    key_capacity: 5\n    code: |") == "no-effect 19:19");
+  CHECK(findings_with("    code: |", "    key_capacity: 5\n    code: |") == "no-effect 19:19");
   CHECK(key("    launch: {scheduler: {steal_threshold: 5}}") == "no-effect 18:43");
   CHECK(key("    launch: {scheduler: {levels: 5}}") == "no-effect 18:34");
   CHECK(key("    launch: {scheduler: {strategy: priority, levels: 5}}") == "");
@@ -85,7 +78,7 @@ TEST_CASE("an option without effect is told") {
   }
   CHECK(key("    granularity: grid\n    launch: {block_size: 64, grid_size: 4}") == "");
   // Not where it is a default for all kernels.
-  CHECK(findings("kernels:\n", "defaults: {key_capacity: 5}\nkernels:\n") == "");
+  CHECK(findings_with("kernels:\n", "defaults: {key_capacity: 5}\nkernels:\n") == "");
 }
 
 TEST_CASE("keys of several messages are of one type") {
@@ -100,8 +93,8 @@ TEST_CASE("keys of several messages are of one type") {
 }
 
 TEST_CASE("a source has no key, and the lists of build are lists") {
-  CHECK(findings("    accepts: [Order]\n    emits:\n      alert",
-                 "    key: id\n    emits:\n      alert")
+  CHECK(findings_with("    accepts: [Order]\n    emits:\n      alert",
+                      "    key: id\n    emits:\n      alert")
             .find("unknown-key-field 23:10") == 0);
   CHECK(key("    build: {include: {a: b}}") == "wrong-type 18:22");
 }
@@ -109,17 +102,17 @@ TEST_CASE("a source has no key, and the lists of build are lists") {
 TEST_CASE("what every handler has cannot be named again") {
   for (const std::string name : {"State", "Context", "Params", "reply", "uint32_t", "class"}) {
     CAPTURE(name);
-    CHECK(findings("      alert: Alert", "      " + name + ": Alert").find("name-reserved 25:7") !=
-          std::string::npos);
-    CHECK(findings("    amount: f64", "    " + name + ": f64") == "name-reserved 7:5");
-    CHECK(findings("velocity", name) == "name-reserved 10:26");
-    CHECK(findings("      limit", "      " + name) == "name-reserved 27:7");
-    CHECK(findings("    code: |", "    constants: {" + name + ": 1}\n    code: |") ==
+    CHECK(findings_with("      alert: Alert", "      " + name + ": Alert")
+              .find("name-reserved 25:7") != std::string::npos);
+    CHECK(findings_with("    amount: f64", "    " + name + ": f64") == "name-reserved 7:5");
+    CHECK(findings_with("velocity", name) == "name-reserved 10:26");
+    CHECK(findings_with("      limit", "      " + name) == "name-reserved 27:7");
+    CHECK(findings_with("    code: |", "    constants: {" + name + ": 1}\n    code: |") ==
           "name-reserved 19:17");
   }
   for (const std::string name : {"reply", "u8", "string", "std", "uint8_t", "on_message"}) {
     CAPTURE(name);
-    CHECK(findings("  Alert:\n", "  " + name + ":\n").find("name-reserved 8:3") == 0);
+    CHECK(findings_with("  Alert:\n", "  " + name + ":\n").find("name-reserved 8:3") == 0);
   }
 }
 
@@ -128,21 +121,21 @@ TEST_CASE("keys of later versions are known everywhere") {
        {"journal", "checkpoint", "restart", "observe", "cluster", "node"}) {
     CAPTURE(name);
     CHECK(key("    " + name + ": 1") == "not-available 18:5");
-    CHECK(findings("kernels:\n", name + ": 1\nkernels:\n") == "not-available 11:1");
+    CHECK(findings_with("kernels:\n", name + ": 1\nkernels:\n") == "not-available 11:1");
   }
 }
 
 TEST_CASE("a kernel that no wire names is told beside other mistakes") {
   const std::string lost = "  lost:\n    builtin: discard\n    accepts: [Order]\n";
-  CHECK(findings("  score:\n    builtin", lost + "  score:\n    bultin") ==
+  CHECK(findings_with("  score:\n    builtin", lost + "  score:\n    bultin") ==
         "unreachable-kernel 12:3, unknown-key 16:5");
   // Nor is it said where a wire does not say whom it means.
-  CHECK(findings("  orders: score", "  orders:") == "wrong-type 36:3");
-  CHECK(findings("  orders: score", "  orders: {on_full: wait}") == "missing-key 36:11");
+  CHECK(findings_with("  orders: score", "  orders:") == "wrong-type 36:3");
+  CHECK(findings_with("  orders: score", "  orders: {on_full: wait}") == "missing-key 36:11");
 }
 
 TEST_CASE("a caret stands in a quoted type where it stands in a plain one") {
-  CHECK(findings("    id: u64\n    account", "    id: 'string[0]'\n    account") ==
+  CHECK(findings_with("    id: u64\n    account", "    id: 'string[0]'\n    account") ==
         "bad-size 5:17");
-  CHECK(findings("limit: f64 = 1000", "limit: \"f64 = abc\"") == "bad-default 27:21");
+  CHECK(findings_with("limit: f64 = 1000", "limit: \"f64 = abc\"") == "bad-default 27:21");
 }

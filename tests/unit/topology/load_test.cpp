@@ -24,13 +24,6 @@ LoadResult load_sample(const std::string& text, LoadOptions options = {}) {
   return result;
 }
 
-double limit_of(const LoadResult& result) {
-  double limit = 0;
-  const auto& value = result.topology->kernel("audit")->params.at(0).default_value;
-  std::memcpy(&limit, value.data(), sizeof limit);
-  return limit;
-}
-
 }  // namespace
 
 TEST_CASE("a topology becomes a model with every default filled in") {

@@ -10,7 +10,7 @@ using namespace ringkernel::topology;
 
 namespace {
 
-std::string findings(const std::string& text, const LoadOptions& options = {}) {
+std::string advised(const std::string& text, const LoadOptions& options = {}) {
   std::string all;
   LoadResult result = load_text(text, "t.yaml", "", options);
   INFO(render(result.diagnostics, result.sources, false));
@@ -21,7 +21,7 @@ std::string findings(const std::string& text, const LoadOptions& options = {}) {
 }
 
 std::string with(const std::string& from, const std::string& to) {
-  return findings(sample_with(from, to));
+  return advised(sample_with(from, to));
 }
 
 std::string advice(const char* text) { return schema::number_advice(text).suggestion; }
@@ -68,9 +68,9 @@ TEST_CASE("defaults and params are spelled as in JSON") {
 TEST_CASE("a value over a default's is shown where it stands") {
   std::string text = sample_with("kernels:\n", "defaults: {params: {limit: f64 = 7}}\nkernels:\n");
   text.replace(text.find("      limit: f64 = 1000"), 23, "      limit: 010");
-  CHECK(findings(text) == "bad-number 28:14 " + kOctal);
+  CHECK(advised(text) == "bad-number 28:14 " + kOctal);
   text.replace(text.find("limit: 010"), 10, "limit: abc");
-  CHECK(findings(text) == "bad-default 28:14 ");
+  CHECK(advised(text) == "bad-default 28:14 ");
 }
 
 TEST_CASE("sizes within types are spelled as in JSON") {
@@ -101,7 +101,7 @@ TEST_CASE("options are spelled as in JSON") {
   CHECK(with("stdin: jsonl", "stdin: jsonl\n    deadline: 010ms") == "bad-number 31:15 write 10ms");
   CHECK(with("stdin: jsonl", "stdin: jsonl\n    deadline: 1_000us") ==
         "bad-number 31:15 write 1000us");
-  auto run = [](const std::string& line) { return findings(kSample + "run: {" + line + "}\n"); };
+  auto run = [](const std::string& line) { return advised(kSample + "run: {" + line + "}\n"); };
   CHECK(run("max_failed: 010") == "bad-number 39:19 " + kOctal);
   CHECK(run("max_failed: 05%") == "bad-number 39:19 write 5%");
   CHECK(run("on_signal_drain: '05s'") == "bad-number 39:24 write 5s");
@@ -166,9 +166,9 @@ TEST_CASE("a number out of its range is told the range") {
   CHECK(message(sample_with("key: account",
                             "key: account\n    launch: {shared_memory_size: 1025MiB}")) ==
         "out-of-range 18:34 a size is at most 1GiB");
-  CHECK(findings(sample_with("key: account",
-                             "key: account\n    launch: {shared_memory_size: 1GiB}")) == "");
-  CHECK(findings(kSample + "run: {on_signal_drain: 0s}\n") == "");
+  CHECK(advised(sample_with("key: account",
+                            "key: account\n    launch: {shared_memory_size: 1GiB}")) == "");
+  CHECK(advised(kSample + "run: {on_signal_drain: 0s}\n") == "");
 }
 
 TEST_CASE("values of messages are spelled as in JSON, and text is text") {
@@ -179,9 +179,9 @@ TEST_CASE("values of messages are spelled as in JSON, and text is text") {
   CHECK(with("stdin: jsonl", "values: [{id: '010', account: 1, amount: 1}]") ==
         "wrong-type 30:19 ");
   const std::string test = "tests:\n  - name: a\n    expect: {alerts: {";
-  CHECK(findings(kSample + test + "approx: 01, contains: [{id: 1}]}}\n") ==
+  CHECK(advised(kSample + test + "approx: 01, contains: [{id: 1}]}}\n") ==
         "bad-number 41:31 write 1");
-  CHECK(findings(kSample + test + "contains: [{id: 0x10}]}}\n") == "bad-number 41:39 write 16");
+  CHECK(advised(kSample + test + "contains: [{id: 0x10}]}}\n") == "bad-number 41:39 write 16");
 }
 
 TEST_CASE("--set spells numbers as in JSON") {
@@ -190,6 +190,6 @@ TEST_CASE("--set spells numbers as in JSON") {
     CAPTURE(path);
     LoadOptions options;
     options.sets = {{path, "010"}};
-    CHECK(findings(kSample, options) == "bad-number 0:0 " + kOctal);
+    CHECK(advised(kSample, options) == "bad-number 0:0 " + kOctal);
   }
 }

@@ -29,14 +29,6 @@ LoadResult load_with(const std::string& text, Sets sets = {}) {
   return result;
 }
 
-double limit_of(const LoadResult& result, const char* kernel = "audit") {
-  REQUIRE(result.topology.has_value());
-  double limit = 0;
-  std::memcpy(&limit, result.topology->kernel(kernel)->params.at(0).default_value.data(),
-              sizeof limit);
-  return limit;
-}
-
 std::string only_error(const std::string& text, Sets sets = {}) {
   LoadResult result = load_with(text, std::move(sets));
   INFO(render(result.diagnostics, result.sources, false));

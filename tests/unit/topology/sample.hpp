@@ -1,7 +1,12 @@
 // A small valid topology that the tests change a line of.
 #pragma once
 
+#include <doctest/doctest.h>
+
+#include <cstring>
 #include <string>
+
+#include "topology/load.hpp"
 
 namespace ringkernel::topology {
 
@@ -51,6 +56,24 @@ inline std::string sample_with(const std::string& from, const std::string& to) {
   size_t at = text.find(from);
   if (at == std::string::npos) return "no '" + from + "' in the sample";
   return text.replace(at, from.size(), to);
+}
+
+// "code line:column", of each finding.
+inline std::string findings(const std::string& text) {
+  std::string all;
+  for (const Diagnostic& d : load_text(text, "t.yaml", "").diagnostics)
+    all += (all.empty() ? "" : ", ") + d.code + " " + std::to_string(d.position.line) + ":" +
+           std::to_string(d.position.column);
+  return all;
+}
+
+// The default of the kernel's first param, an f64.
+inline double limit_of(const LoadResult& result, const char* kernel = "audit") {
+  REQUIRE(result.topology.has_value());
+  double limit = 0;
+  std::memcpy(&limit, result.topology->kernel(kernel)->params.at(0).default_value.data(),
+              sizeof limit);
+  return limit;
 }
 
 }  // namespace ringkernel::topology

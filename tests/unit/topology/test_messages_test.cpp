@@ -44,23 +44,13 @@ tests:
   - name: t
 )";
 
-// "code line:column", of each finding.
-std::string findings(const std::string& lines) {
-  std::string all;
-  LoadResult result = load_text(kTyped + lines, "t.yaml", "");
-  INFO(render(result.diagnostics, result.sources, false));
-  for (const Diagnostic& d : result.diagnostics)
-    all += (all.empty() ? "" : ", ") + d.code + " " + std::to_string(d.position.line) + ":" +
-           std::to_string(d.position.column);
-  return all;
-}
-
 std::string expected(const std::string& message, const std::string& target = "only") {
-  return findings("    expect:\n      " + target + ":\n        - " + message + "\n");
+  return findings(kTyped + "    expect:\n      " + target + ":\n        - " + message + "\n");
 }
 
 std::string sent(const std::string& fields) {
   return findings(
+      kTyped +
       "    expect: {only: {count: 1}}\n    send:\n      in:\n        - {id: 1, weight: 1, on: "
       "true, "
       "kind: one, tag: a, raw: '', pair: [1, 2], some: [], 'Other One': 1,\n           " +
@@ -99,7 +89,7 @@ TEST_CASE("an expected value fits its field") {
 
 TEST_CASE("approx, contains and kernels change no types") {
   CHECK(expected("{id: 256}", "k") == "out-of-range 36:16");
-  CHECK(findings("    expect: {only: {approx: 0.1, contains: [{id: 1.1}]}}\n") ==
+  CHECK(findings(kTyped + "    expect: {only: {approx: 0.1, contains: [{id: 1.1}]}}\n") ==
         "wrong-type 34:50");
 }
 

@@ -9,15 +9,6 @@ using namespace ringkernel::topology;
 
 namespace {
 
-// "code line:column", of each finding.
-std::string findings(const std::string& text) {
-  std::string all;
-  for (const Diagnostic& d : load_text(text, "t.yaml", "").diagnostics)
-    all += (all.empty() ? "" : ", ") + d.code + " " + std::to_string(d.position.line) + ":" +
-           std::to_string(d.position.column);
-  return all;
-}
-
 std::string messages(const std::string& lines) { return "ringk: 1\nname: a\n" + lines; }
 
 }  // namespace
