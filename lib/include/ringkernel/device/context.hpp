@@ -32,7 +32,7 @@ class Context {
   using Buffers = typename traits::BuffersOf<H>::Type;
 
   RK_HD Context(Block& block, const MessageHeader* in, uint32_t rank = 0)
-      : b_(block), in_(in), rank_(rank) {
+      : b_(block), in_(in), rank_(rank), more_(!leads()) {
     detail_[0] = 0;
   }
 
@@ -77,12 +77,13 @@ class Context {
       return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
     if (in_ != nullptr && in_->correlation_id != 0) {
       copy_message(b_.reply_buffer, message, b_.accept_sizes);
-      replied_ = true;
+      replied_ = more_ = true;
       return;
     }
     OutPort& port = b_.ports[Ports::kCount];
     if (port.edge_count == 0) {
       ++unasked_;
+      more_ = true;
       return;
     }
     put_on(port, Ports::kCount, message, {}, false);
@@ -248,9 +249,23 @@ class Context {
     return static_cast<unsigned char*>(b_.scratch) + static_cast<uint64_t>(own) * b_.scratch_size;
   }
 
+  // Goes on to the next message.
+  RK_FAST void begin(const MessageHeader* in) {
+    in_ = in;
+    for (uint32_t& emitted : emitted_) emitted = 0;
+  }
+  // What is more_ of the last one is done.
+  RK_HD void forget() {
+    unasked_ = 0;
+    replied_ = forwarded_ = more_ = false;
+    refused_ = reason_ = Reason::None;
+    detail_[0] = 0;
+  }
+
   RK_BESIDE void set_failed(Reason reason, const char* detail) {
     if (failed()) return;
     reason_ = reason;
+    more_ = true;
     uint32_t n = 0;
     if (detail != nullptr)
       for (; n + 1 < sizeof detail_ && detail[n] != 0; ++n) detail_[n] = detail[n];
@@ -261,6 +276,53 @@ class Context {
   RK_FAST void put(const M& message, EmitOptions options, bool forwards) {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
+    if constexpr (RK_ON_DEVICE == 0) {
+      const OutPort& port = b_.ports[index];
+      if (RK_LIKELY(!more_ && !forwards && emitted_[index] < P::kMax && port.direct != nullptr)) {
+        ++emitted_[index];
+        return put_direct(port, message, options);
+      }
+      // The copy keeps the handler's own message out of memory: one that a call can see is stored
+      // word by word and loaded again, and loads that span stores wait for all stores before them.
+      if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
+        const M copy = message;
+        return put_beside<P>(copy, options, forwards);
+      }
+    }
+    put_beside<P>(message, options, forwards);
+  }
+
+  // Builds the message in place.
+  template <class M>
+  RK_FAST void put_direct(const OutPort& port, const M& message, EmitOptions options) {
+    Link& link = *port.direct;
+    touch(b_, link);
+    // The payload first: the handler has it in registers, and the header needs some. That word by
+    // word, not through an Emission as in write(), which costs a sixth of the rate of the pipeline
+    // in tests/bench.
+    MessageHeader& slot = *link.spsc.append();
+    copy_message(payload_of(&slot), message, &port.payload_size);
+    slot.message_id = next_message_id(b_);
+    uint64_t deadline = in_ != nullptr ? in_->deadline : 0;
+    uint32_t priority = in_ != nullptr ? in_->priority : Emission{}.priority;
+    if (options.priority >= 0) priority = static_cast<uint32_t>(options.priority);
+    if (options.deadline_us != 0) deadline = b_.now_us + options.deadline_us;
+    slot.correlation_id = 0;
+    slot.hlc = b_.hlc;
+    slot.deadline = deadline;
+    slot.root = in_ != nullptr ? in_->root : 0;
+    slot.source = b_.kernel;
+    slot.reply_to = 0;
+    slot.message_type = port.message_type;
+    slot.flags = 0;
+    slot.node = 0;
+    slot.priority = static_cast<uint8_t>(priority);
+    slot.hops = 0;
+  }
+
+  template <class P, class M>
+  RK_BESIDE void put_beside(const M& message, EmitOptions options, bool forwards) {
+    constexpr uint32_t index = Ports::template index_of<P>();
     if (on_device()) return put_record<P>(index, message, options, forwards);
     if (record_ != nullptr) {
       if (forwards)
@@ -334,45 +396,16 @@ class Context {
   static_assert(sizeof(Record) <= kRecordHeader);
 
   template <class M>
-  RK_FAST void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
+  RK_HD void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
                       bool forwards) {
     if (!leads() || RK_UNLIKELY(failed())) return;
     if (RK_UNLIKELY(++emitted_[index] > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
-    if (RK_UNLIKELY(port.direct == nullptr || forwards)) {
-      // The copy keeps the handler's own message out of memory: one that a call can see is stored
-      // word by word and loaded again, and loads that span stores wait for all stores before them.
-      if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
-        const M copy = message;
-        return put_on_edges(port, copy, options, forwards);
-      }
-      return put_on_edges(port, message, options, forwards);
-    }
-    Link& link = *port.direct;
-    touch(b_, link);
-    // Word by word, not through an Emission as in write(): that costs a sixth of the rate of the
-    // pipeline in tests/bench.
-    MessageHeader& slot = *link.spsc.append();
-    uint64_t deadline = in_ != nullptr ? in_->deadline : 0;
-    uint32_t priority = in_ != nullptr ? in_->priority : Emission{}.priority;
-    if (options.priority >= 0) priority = static_cast<uint32_t>(options.priority);
-    if (options.deadline_us != 0) deadline = b_.now_us + options.deadline_us;
-    slot.message_id = next_message_id(b_);
-    slot.correlation_id = 0;
-    slot.hlc = b_.hlc;
-    slot.deadline = deadline;
-    slot.root = in_ != nullptr ? in_->root : 0;
-    slot.source = b_.kernel;
-    slot.reply_to = 0;
-    slot.message_type = port.message_type;
-    slot.flags = 0;
-    slot.node = 0;
-    slot.priority = static_cast<uint8_t>(priority);
-    slot.hops = 0;
-    copy_message(payload_of(&slot), message, &port.payload_size);
+    more_ = true;
+    put_on_edges(port, message, options, forwards);
   }
 
   template <class M>
-  RK_BESIDE void put_on_edges(OutPort& port, const M& message, EmitOptions options, bool forwards) {
+  RK_HD void put_on_edges(OutPort& port, const M& message, EmitOptions options, bool forwards) {
     Emission emission;
     if (in_ != nullptr) {
       emission.deadline = in_->deadline;
@@ -458,6 +491,9 @@ class Context {
   Block& b_;
   const MessageHeader* in_;
   uint32_t rank_;
+  // Not just a leader that emits on direct links: at the message's end there is more to do than to
+  // count it, and the next emit goes the long way.
+  bool more_;
   DeviceSide* device_ = nullptr;     // not null: the handler runs on a device
   DeviceRecord* reply_ = nullptr;    // on a device: the reply so far
   unsigned char* record_ = nullptr;  // not null: record instead of emitting

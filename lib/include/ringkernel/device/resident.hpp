@@ -133,6 +133,7 @@ class Resident : private ResidentLink {
   RK_HD Ctx make_context(const MessageHeader* header, uint32_t position) {
     Ctx ctx(b_, header, rank_);
     ctx.device_ = &side_;
+    ctx.more_ = true;
     side_.outbox.position = position;
     side_.outbox.logs = kLogRecords;
     side_.outbox.flags = header == nullptr ? kRecordHook : f_.from_k2k != 0 ? kRecordK2k : 0;

@@ -29,6 +29,15 @@ struct Ring {
   RK_HD MessageHeader* slot(uint64_t position) const {
     return reinterpret_cast<MessageHeader*>(slots + (position & (capacity - 1)) * stride);
   }
+  // Behind the last slot, and the slot that follows one.
+  RK_HD MessageHeader* end() const {
+    return reinterpret_cast<MessageHeader*>(slots + uint64_t{capacity} * stride);
+  }
+  RK_HD MessageHeader* next(MessageHeader* slot, MessageHeader* end) const {
+    auto* following =
+        reinterpret_cast<MessageHeader*>(reinterpret_cast<unsigned char*>(slot) + stride);
+    return following == end ? reinterpret_cast<MessageHeader*>(slots) : following;
+  }
 };
 
 RK_HD constexpr uint64_t ring_bytes(uint32_t capacity, uint32_t stride) {

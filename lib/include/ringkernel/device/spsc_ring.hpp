@@ -48,7 +48,7 @@ struct SpscReceiver {
   }
   // REQUIRES: available() > 0.
   RK_HD MessageHeader* front() const { return ring.slot(head); }
-  RK_HD void pop() { ++head; }
+  RK_HD void pop(uint32_t n = 1) { head += n; }
   // Release: the sender may overwrite the slots once it acquires the head.
   RK_HD void release() {
     freed = head;

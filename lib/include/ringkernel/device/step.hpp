@@ -29,7 +29,7 @@ class Step {
   RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
 
  private:
-  // Messages of one batch with the same stamp.
+  // Messages of one batch with the same stamp, one behind the other.
   struct Run {
     uint64_t hlc;
     uint64_t n;
@@ -110,17 +110,15 @@ class Step {
         return end_batch(r, done, credits);
       }
     }
+    Ctx ctx(b_, nullptr);
     if (r.kind == RingKind::Spsc) {
       announce(r, n);
-      while (done < n && !paused) {
-        MessageHeader* h = r.spsc.front();
-        if (handle(r, *h)) {
-          r.spsc.pop();
-          ++done;
-        } else {
-          paused = true;
-        }
-      }
+      const Ring ring = r.spsc.ring;
+      MessageHeader* const end = ring.end();
+      for (MessageHeader* h = r.spsc.front(); handle(r, *h, ctx); h = ring.next(h, end))
+        if (++done == n) break;
+      paused = done < n;
+      r.spsc.pop(done);
     } else {
       if (r.taken == 0) r.taken = r.mpmc.take(n, r.taken_first);
       store_relaxed(&r.counters->taken, static_cast<uint64_t>(r.taken));
@@ -128,7 +126,7 @@ class Step {
       announce(r, n);
       while (done < n && !paused) {
         MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
-        if (handle(r, *h)) {
+        if (handle(r, *h, ctx)) {
           r.mpmc.release(r.taken_first);
           ++r.taken_first;
           --r.taken;
@@ -150,10 +148,13 @@ class Step {
 
   RK_FAST uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
+    const uint64_t handled = done - not_handled_;
+    end_run();
     if (delivered_ != announced_) count(&r.counters->delivered, delivered_ - announced_);
-    count(&b_.counters->handled, handled_);
-    b_.finished += handled_;
-    announced_ = delivered_ = handled_ = 0;
+    count(&b_.counters->handled, handled);
+    b_.finished += handled;
+    announced_ = delivered_ = run_first_ = 0;
+    not_handled_ = 0;
     if (r.kind == RingKind::Mpmc) inbox_.note_taken(r);
     if (credits > 0 || r.in_cycle) {
       // A message from inside brought one credit; one from outside, cycle_max. What it put on the
@@ -167,7 +168,7 @@ class Step {
   }
 
   // One message. False: it paused in the middle of visiting the keys.
-  RK_FAST bool handle(InRing& r, MessageHeader& h) {
+  RK_FAST bool handle(InRing& r, MessageHeader& h, Ctx& ctx) {
     b_.in_hand = &h;
     uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h.message_type);
     if (!kKeyed || !b_.visiting) {
@@ -178,12 +179,12 @@ class Step {
       deliver(h);
     }
     const void* payload = payload_of(&h);
+    ctx.begin(&h);
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
       if (RK_UNLIKELY(spec.size == 0)) {
         if (!visit_keys(h, index, payload)) return false;
       } else {
-        Ctx ctx(b_, &h);
         Key key;
         read_key(spec, payload, key);
         ctx.key_entry_ = b_.keys.find_or_insert(key);
@@ -194,7 +195,6 @@ class Step {
         commit(ctx, h, index, payload);
       }
     } else {
-      Ctx ctx(b_, &h);
       call(ctx, index, *static_cast<State*>(b_.state), payload);
       commit(ctx, h, index, payload);
     }
@@ -203,7 +203,10 @@ class Step {
   }
 
   RK_BESIDE void profile(const MessageHeader& h) {
-    if ((b_.profile & kProfileLatency) != 0) finish_latency();
+    if ((b_.profile & kProfileLatency) != 0) {
+      end_run();
+      finish_latency();
+    }
     tell_handled(h);
   }
   RK_HD void tell_handled(const MessageHeader& h) {
@@ -213,11 +216,8 @@ class Step {
 
   // The message goes to the handler now.
   RK_FAST void deliver(const MessageHeader& h) {
+    if (RK_UNLIKELY(run_hlc_ != h.hlc)) begin_run(h.hlc);
     ++delivered_;
-    if (RK_LIKELY(run_.hlc == h.hlc))
-      ++run_.n;
-    else
-      begin_run(h.hlc);
   }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
@@ -265,7 +265,8 @@ class Step {
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
           r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
-      if (!handle(r, *h)) return 0;
+      Ctx ctx(b_, nullptr);
+      if (!handle(r, *h, ctx)) return 0;
       pop(r, 1);
       return 1;
     }
@@ -319,6 +320,7 @@ class Step {
     ctx.key_entry_ = entry;
     unsigned char* records = b_.records + static_cast<uint64_t>(rank) * b_.record_bytes;
     ctx.record_ = records;
+    ctx.more_ = true;
     ctx.record_end_ = records + b_.record_bytes;
     if (reason != Reason::None)
       ctx.set_failed(reason, nullptr);
@@ -332,13 +334,10 @@ class Step {
   }
 
   RK_HD void pop(InRing& r, uint32_t n) {
+    if (r.kind == RingKind::Spsc) return r.spsc.pop(n);
     for (uint32_t i = 0; i < n; ++i) {
-      if (r.kind == RingKind::Spsc) {
-        r.spsc.pop();
-      } else {
-        r.mpmc.release(r.taken_first++);
-        --r.taken;
-      }
+      r.mpmc.release(r.taken_first++);
+      --r.taken;
     }
   }
 
@@ -361,7 +360,7 @@ class Step {
       else
         keep(ctx, h);
     }
-    if (!failed) settle(h);
+    if (!failed && h.correlation_id != 0) settle(h);
     b_.visiting = false;
     return true;
   }
@@ -425,12 +424,11 @@ class Step {
   // --- the end of a message
 
   RK_FAST void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
-    if (RK_LIKELY(!ctx.failed())) {
+    if (RK_UNLIKELY(ctx.more_)) {
+      if (ctx.failed()) return bury(ctx, h, index, payload);
       keep(ctx, h);
-      settle(h);
-    } else {
-      bury(ctx, h, index, payload);
     }
+    if (RK_UNLIKELY(h.correlation_id != 0)) settle(h);
   }
 
   // A message that failed: what it did is taken back.
@@ -442,7 +440,9 @@ class Step {
     complete_request(b_, h, Completion::Failed, ctx.reason_, ctx.detail_);
     count(&b_.counters->failed, 1);
     ++b_.finished;
+    ++not_handled_;
     settled_ = false;
+    ctx.forget();
   }
 
   RK_HD void tell_failure(const Ctx& ctx) {
@@ -451,18 +451,17 @@ class Step {
   }
 
   // What the call emitted stays.
-  RK_FAST void keep(Ctx& ctx, const MessageHeader& h) {
-    if (RK_UNLIKELY(b_.undo_count > 0)) {
-      b_.undo_count = 0;
-      cycle_emitted_ += b_.cycle_emitted;
-      b_.cycle_emitted = 0;
-    }
+  RK_BESIDE void keep(Ctx& ctx, const MessageHeader& h) {
+    b_.undo_count = 0;
+    cycle_emitted_ += b_.cycle_emitted;
+    b_.cycle_emitted = 0;
     if (ctx.unasked_ > 0) count(&b_.counters->unasked, ctx.unasked_);
-    if (RK_UNLIKELY(h.correlation_id != 0)) answer(ctx, h);
+    if (h.correlation_id != 0) answer(ctx, h);
+    ctx.forget();
   }
 
   // The message was a request: what the handler has done for it so far.
-  RK_BESIDE void answer(Ctx& ctx, const MessageHeader& h) {
+  RK_HD void answer(const Ctx& ctx, const MessageHeader& h) {
     if (ctx.replied_) {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
@@ -482,11 +481,10 @@ class Step {
     }
   }
 
-  RK_FAST void settle(MessageHeader& h) {
-    if (RK_UNLIKELY(h.correlation_id != 0) && !settled_)
-      complete_request(b_, h, Completion::NoReply, Reason::None, nullptr);
+  // The message was a request, and is done.
+  RK_BESIDE void settle(MessageHeader& h) {
+    if (!settled_) complete_request(b_, h, Completion::NoReply, Reason::None, nullptr);
     settled_ = false;
-    ++handled_;
   }
 
   // Refuses a message before it is delivered.
@@ -495,6 +493,7 @@ class Step {
     complete_request(b_, h, Completion::Failed, reason, nullptr);
     count(&r.counters->failed, 1);
     ++b_.finished;
+    ++not_handled_;
   }
 
   RK_HD uint32_t accept_size(uint32_t index) const {
@@ -523,19 +522,21 @@ class Step {
 
   RK_BESIDE void begin_run(uint64_t hlc) {
     if (hlc >= b_.hlc) b_.hlc = hlc + 1;
-    if (run_.n > 0) {
-      if (run_count_ == kRuns) finish_latency();
-      runs_[run_count_++] = run_;
-    }
-    run_ = {hlc, 1};
+    end_run();
+    run_hlc_ = hlc;
+  }
+  RK_HD void end_run() {
+    if (delivered_ == run_first_) return;
+    if (run_count_ == kRuns) finish_latency();
+    runs_[run_count_++] = {run_hlc_, delivered_ - run_first_};
+    run_first_ = delivered_;
   }
   RK_BESIDE void finish_latency() {
     // A look at the clock takes as long as a short turn.
     if (core_ticks() >= b_.fresh_until) b_.now_us = b_.host->now_us(b_.host->context);
     for (uint32_t i = 0; i < run_count_; ++i) record(runs_[i]);
-    if (run_.n > 0) record(run_);
     run_count_ = 0;
-    run_ = {};
+    run_hlc_ = 0;
   }
   RK_HD void record(const Run& run) {
     uint64_t sent = hlc_microseconds(run.hlc);
@@ -551,23 +552,25 @@ class Step {
     header.hlc = b_.hlc;
     append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
     count(&b_.counters->failed_hooks, 1);
+    ctx.forget();
   }
 
   // Calls one of the three; what it emits is kept, a failure becomes a dead letter without payload.
   template <class F>
-  RK_FAST bool call_hook(uint32_t key_entry, F&& body) {
+  RK_FAST bool call_hook(Ctx& ctx, uint32_t key_entry, F&& body) {
     uint32_t credits = 0;
     if (b_.credits != nullptr && b_.cycle_max > 0) {
       if (inbox_.take_credits(1) == 0) return false;
       credits = b_.cycle_max;
     }
-    Ctx ctx(b_, nullptr);
+    ctx.begin(nullptr);
     ctx.key_entry_ = key_entry;
     guarded(ctx, body);
-    if (RK_UNLIKELY(ctx.failed())) {
-      bury_hook(ctx);
-    } else {
-      keep(ctx, Ctx::kNoHeader);
+    if (RK_UNLIKELY(ctx.more_)) {
+      if (ctx.failed())
+        bury_hook(ctx);
+      else
+        keep(ctx, Ctx::kNoHeader);
     }
     if (credits > 0) {
       b_.credits_back += credits > cycle_emitted_ ? credits - cycle_emitted_ : 0;
@@ -579,7 +582,8 @@ class Step {
   RK_HD bool start() {
     if constexpr (kHasStart) {
       if (inbox_.make_room(1) == 0) return false;
-      bool called = call_hook(0, [&](Ctx& c) {
+      Ctx ctx(b_, nullptr);
+      bool called = call_hook(ctx, 0, [&](Ctx& c) {
         if constexpr (requires(State & s) { H::on_start(c, s); })
           H::on_start(c, *static_cast<State*>(b_.state));
         else
@@ -593,12 +597,14 @@ class Step {
   }
 
   RK_HD StepResult poll(uint32_t budget, StepResult result) {
+    Ctx ctx(b_, nullptr);
     while (result.handled < budget && b_.polling) {
-      uint32_t room = inbox_.make_room(budget - result.handled);
+      const uint32_t room = inbox_.make_room(budget - result.handled);
       bool called = room > 0;
-      for (; called && room > 0 && b_.polling; --room) {
-        bool more = false;
-        called = call_hook(0, [&](Ctx& c) {
+      bool more = true;
+      for (uint32_t calls = 0; more && calls < room; ++calls) {
+        more = false;
+        called = call_hook(ctx, 0, [&](Ctx& c) {
           if constexpr (requires(State & s) { H::on_poll(c, s); })
             more = H::on_poll(c, *static_cast<State*>(b_.state));
           else
@@ -606,9 +612,8 @@ class Step {
         });
         if (!called) break;
         ++result.handled;
-        if (more) continue;
-        b_.polling = false;
       }
+      b_.polling = more || !called;
       const bool flushed = finish_batch();
       b_.now_us = b_.host->now_us(b_.host->context);
       // Only now: who reads it must find what the last call emitted among the created.
@@ -625,8 +630,9 @@ class Step {
   RK_HD bool stop() {
     if constexpr (kHasStop) {
       uint32_t calls = kKeyed ? b_.keys.count : 1;
+      Ctx ctx(b_, nullptr);
       for (; b_.key_cursor < calls; ++b_.key_cursor) {
-        bool called = inbox_.make_room(1) > 0 && call_hook(b_.key_cursor, [&](Ctx& c) {
+        bool called = inbox_.make_room(1) > 0 && call_hook(ctx, b_.key_cursor, [&](Ctx& c) {
                         if constexpr (requires(State & s) { H::on_stop(c, s); })
                           H::on_stop(c, kKeyed ? *static_cast<State*>(b_.keys.state(b_.key_cursor))
                                                : *static_cast<State*>(b_.state));
@@ -651,9 +657,10 @@ class Step {
   uint64_t cycle_emitted_ = 0;
   uint64_t announced_ = 0;  // of the batch in hand, as the two that follow
   uint64_t delivered_ = 0;
-  uint64_t handled_ = 0;
+  uint32_t not_handled_ = 0;  // refused or failed
   bool settled_ = false;
-  Run run_{};  // the one that goes on
+  uint64_t run_hlc_ = 0;    // of the run that goes on
+  uint64_t run_first_ = 0;  // where in the batch it began
   uint32_t run_count_ = 0;
   Run runs_[kRuns];
 };
