@@ -1,0 +1,70 @@
+// Message types, prepared for reading JSON.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "schema/message_type.hpp"
+
+namespace ringkernel::schema {
+
+// Values of ignored fields may nest this deep.
+constexpr int kMaxDepth = 64;
+
+struct MessagePlan;
+
+struct ValuePlan {
+  const Type* type = nullptr;
+  std::unique_ptr<ValuePlan> element;                    // Array, List
+  std::shared_ptr<MessagePlan> message;                  // Message
+  std::unordered_map<std::string_view, uint16_t> names;  // Enum
+};
+
+// A member's key as it mostly stands in a line, `"key":`, to be compared in two words.
+struct KeyPattern {
+  std::string text;
+  size_t size = 0;  // of the text; 0: the key needs an escape or is not ASCII
+  uint64_t words[2] = {0, 0};
+  uint64_t masks[2] = {0, 0};
+};
+
+struct FieldPlan {
+  std::string_view key;
+  KeyPattern pattern;
+  uint32_t offset = 0;
+  bool required = true;
+  bool has_default = false;
+  ValuePlan value;
+};
+
+struct MessagePlan {
+  const MessageType* type = nullptr;
+  std::vector<FieldPlan> fields;
+  std::unordered_map<std::string_view, uint32_t> by_key;
+  std::vector<std::byte>
+      blank;                  // the payload of an object that says nothing: defaults, else zeroes
+  bool plain_keys = true;     // no key needs an escape in JSON
+  uint64_t required = 0;      // a bit for each field that has to be there; of up to 64 fields
+  bool has_type_key = false;  // a field's key is "type", as is that of a line's tag
+  // The field that last followed each one, and that came first: a program keeps to its
+  // order. One past the field's index; past the last field: none.
+  std::vector<uint32_t> follower;
+};
+
+// What the lines of an input are, for one reader.
+struct LinePlan {
+  LinePlan(std::vector<MessageTypePtr> its_types, bool are_tagged, bool ignore);
+
+  std::vector<MessageTypePtr> types;
+  std::vector<std::shared_ptr<MessagePlan>> messages;
+  std::unordered_map<std::string_view, uint32_t> by_name;
+  bool tagged;
+  bool ignore_unknown;
+};
+
+}  // namespace ringkernel::schema

@@ -1,0 +1,130 @@
+#include "schema/plain_reader.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+
+#include "schema/careful_reader.hpp"
+
+using namespace ringkernel::schema;
+
+namespace {
+
+MessageTypePtr order() {
+  return make_message_type("Order",
+                           {{"id", "u64", ""},
+                            {"a_key_of_more_than_sixteen_bytes", "i32?", ""},
+                            {"amount", "f64", ""},
+                            {"note", "string[12] = none", ""},
+                            {"side", "enum[buy, sell] = buy", ""},
+                            {"raw", "bytes[4]?", "Raw Bytes"},
+                            {"legs", "i16[2]?", ""}},
+                           {})
+      .value();
+}
+
+struct Readers {
+  explicit Readers(bool tagged = false, bool ignore_unknown = false)
+      : plan({order()}, tagged, ignore_unknown), plain(plan), careful(plan) {}
+
+  // "taken", "left", or what is wrong.
+  std::string read(const std::string& line) {
+    const std::string padded = line + std::string(JsonReader::kPadding, '}');
+    std::vector<std::byte> quick(order()->size, std::byte{0xA5}), slow(quick);
+    uint32_t type = 0;
+    const auto parsed = careful.read({padded.data(), line.size()}, slow.data());
+    if (!plain.read({padded.data(), line.size()}, quick.data(), type)) return "left";
+    if (!parsed) return "taken, though it is " + std::string(parsed.error().reason);
+    return quick == slow ? "taken" : "other bytes";
+  }
+
+  LinePlan plan;
+  PlainReader plain;
+  CarefulReader careful;
+};
+
+}  // namespace
+
+TEST_CASE("lines as programs write them are taken") {
+  Readers readers;
+  for (const char* line :
+       {R"({"id":1,"amount":2.5})", R"({"id": 1, "amount": 2.5})", R"({"amount":2,"id":1})",
+        R"( {"id":1,"amount":2.5} )",
+        R"({"id":18446744073709551615,"a_key_of_more_than_sixteen_bytes":-7,"amount":1e3})",
+        R"({"id":1,"amount":2.5,"note":"é \"quoted\"\n","side":"sell","Raw Bytes":"AAH/"})",
+        R"({"id":1,"amount":2.5,"note":"","legs":[1,-2]})",
+        R"({"id":1,"amount":2.5,"note":"twelve bytes","legs":[ 1 , -2 ],"Raw Bytes":null})",
+        "{\"id\":1,\"amount\":2.5}\r"})
+    CHECK_MESSAGE(readers.read(line) == "taken", line);
+}
+
+TEST_CASE("mistakes and rare spellings are left to the careful reader") {
+  Readers readers;
+  for (const char* line : {"",
+                           "{",
+                           "{}",
+                           "[]",
+                           "1",
+                           R"({"id":1})",
+                           R"({"id":1,"amount":2.5,})",
+                           R"({"id":1,,"amount":2.5})",
+                           R"({"id":1,"amount":2.5}})",
+                           R"({"id":1,"amount":2.5} x)",
+                           R"({"id":1,"id":1,"amount":2.5})",
+                           R"({"id":1.0,"amount":2.5})",
+                           R"({"id":01,"amount":2.5})",
+                           R"({"id":1,"amount":2.})",
+                           R"({"id":"1","amount":2.5})",
+                           R"({"id":1,"amount":2.5,"other":1})",
+                           R"({"id":1,"amount":2.5,"note":"thirteen byte"})",
+                           R"({"id":1,"amount":2.5,"note":null})",
+                           R"({"id":1,"amount":2.5,"side":"hold"})",
+                           R"({"id":1,"amount":2.5,"legs":[1]})",
+                           R"({"id":1,"amount":2.5,"legs":[1,2,]})",
+                           R"({"id":1,"amount":2.5,"legs":[1,2,3]})",
+                           R"({"id":1,"amount":2.5,"Raw Bytes":"A"})",
+                           "{\"id\":1,\"amount\":2.5,\"note\":\"\x01\"}",
+                           "{\"id\":1,\"amount\":2.5,\"note\":\"\xff\"}",
+                           R"({"id":1,"amount":2.5,"note":"\x"})",
+                           R"({"id":1,"amount":2.5,"note":"\u0041"})",
+                           R"({"id":1 "amount":2.5})",
+                           R"({"id" 1,"amount":2.5})",
+                           R"({"id":1,"amount":2.5)",
+                           R"({"id":1,"amount":2.5,"note":"open)"})
+    CHECK_MESSAGE(readers.read(line) == "left", line);
+}
+
+TEST_CASE("ignored members are passed over where they are plain") {
+  Readers readers(false, true);
+  for (const char* line :
+       {R"({"x":1,"id":1,"amount":2.5})", R"({"id":1,"amount":2.5,"x":"a\nb","y":null,"x":true})",
+        R"({"id":1,"x":{"a":[1,{"b":-2.5e3}],"c":{},"d":[]},"amount":2.5,"z":false})"})
+    CHECK_MESSAGE(readers.read(line) == "taken", line);
+  for (const char* line :
+       {R"({"x":01,"id":1,"amount":2.5})", R"({"x":1,})", R"({"x":tru,"id":1,"amount":2.5})",
+        R"({"x":[1,],"id":1,"amount":2.5})", R"({"x":{"a"},"id":1,"amount":2.5})",
+        "{\"x\":\"\xff\",\"id\":1,\"amount\":2.5}"})
+    CHECK_MESSAGE(readers.read(line) == "left", line);
+}
+
+TEST_CASE("a tag is taken where it comes first, and once") {
+  Readers readers(true, true);
+  CHECK(readers.read(R"({"type":"Order","id":1,"amount":2.5})") == "taken");
+  CHECK(readers.read(R"({"type": "Order", "id": 1, "amount": 2.5})") == "taken");
+  CHECK(readers.read(R"({"id":1,"type":"Order","amount":2.5})") == "left");
+  CHECK(readers.read(R"({"type":"Order","id":1,"amount":2.5,"type":"Order"})") == "left");
+  CHECK(readers.read(R"({"type":"Other","id":1,"amount":2.5})") == "left");
+  CHECK(readers.read(R"({"type":"Order",})") == "left");
+}
+
+TEST_CASE("no line is longer than it is, whatever stands behind it") {
+  Readers readers;
+  const std::string line = R"({"id":1,"amount":2.5,"note":"abc","legs":[1,2]})";
+  for (size_t size = 0; size < line.size(); ++size) {
+    std::string padded = line + std::string(JsonReader::kPadding, '}');
+    std::vector<std::byte> out(order()->size);
+    uint32_t type = 0;
+    CHECK_FALSE(readers.plain.read({padded.data(), size}, out.data(), type));
+  }
+}
