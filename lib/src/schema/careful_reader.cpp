@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "schema/base64.hpp"
@@ -78,6 +79,19 @@ std::string_view wanted(const Type& type) {
     default:
       return "an array";
   }
+}
+
+// simdjson 3.0 loses digits of a fraction that has more than 19 of them: 0.18446744073709551616,
+// whose digits are 2^64, is 0 to it. Reads `number` again where it is one; false: it is too large.
+bool read_long_fraction(std::string_view token, double& number) {
+  const size_t sign = token.starts_with('-') ? 1 : 0;
+  if (token.size() <= 20 || !token.substr(sign).starts_with("0.")) return true;
+  const auto result = std::from_chars(token.data(), token.data() + token.size(), number);
+  if (result.ec == std::errc()) return true;
+  const size_t power = token.find_first_of("eE");
+  if (power != std::string_view::npos && token[power + 1] != '-') return false;
+  number = sign == 1 ? -0.0 : 0.0;
+  return true;
 }
 
 template <class T>
@@ -258,12 +272,8 @@ struct CarefulReader::Impl {
         double number = 0;
         auto code = value.get_double().get(number);
         if (code != simdjson::SUCCESS) return mismatch(value, type, path, code);
-        if (number == 0) {
-          // simdjson 3.0 takes 0.18446744073709551616 for 0: its digits are 2^64. One too small to
-          // be another number than 0 stays as it is.
-          const std::string_view token = trimmed(value.raw_json_token());
-          std::from_chars(token.data(), token.data() + token.size(), number);
-        }
+        if (!read_long_fraction(trimmed(value.raw_json_token()), number))
+          return mismatch(value, type, path, simdjson::NUMBER_ERROR);
         if (type.scalar == Scalar::F64) {
           store(out, number);
           return true;

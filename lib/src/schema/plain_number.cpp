@@ -50,7 +50,8 @@ const char* plain_double(const char* at, const char* end, double& number) {
     if (*at == '+' || *at == '-') ++at;
     const char* const power = at;
     at = rest_of_digits(at);
-    return at == power ? nullptr : converted(begin, at, number);
+    const auto length = static_cast<size_t>(at - power);
+    return length == 0 || length > kSafeDigits ? nullptr : converted(begin, at, number);
   }
   if (count > kSafeDigits || digits > kExact || digits == 0) return converted(begin, at, number);
   // Both are exact, so their quotient is rounded once.
