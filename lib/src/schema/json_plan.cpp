@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "schema/text_words.hpp"
@@ -32,11 +33,43 @@ KeyPattern pattern_of(std::string_view key) {
   return pattern;
 }
 
+template <class T>
+void set_limit(ValuePlan& plan) {
+  plan.is_signed = std::numeric_limits<T>::is_signed;
+  plan.most = static_cast<uint64_t>(std::numeric_limits<T>::max());
+}
+
+void set_limit(Scalar scalar, ValuePlan& plan) {
+  switch (scalar) {
+    case Scalar::U8:
+      return set_limit<uint8_t>(plan);
+    case Scalar::U16:
+      return set_limit<uint16_t>(plan);
+    case Scalar::U32:
+      return set_limit<uint32_t>(plan);
+    case Scalar::U64:
+      return set_limit<uint64_t>(plan);
+    case Scalar::I8:
+      return set_limit<int8_t>(plan);
+    case Scalar::I16:
+      return set_limit<int16_t>(plan);
+    case Scalar::I32:
+      return set_limit<int32_t>(plan);
+    case Scalar::I64:
+      return set_limit<int64_t>(plan);
+    case Scalar::Bool:
+    case Scalar::F32:
+    case Scalar::F64:
+      return;
+  }
+}
+
 std::shared_ptr<MessagePlan> plan_of(const MessageType& type);
 
 ValuePlan plan_of(const Type& type) {
   ValuePlan plan;
   plan.type = &type;
+  if (type.kind == Type::Kind::Scalar) set_limit(type.scalar, plan);
   if (type.element != nullptr) plan.element = std::make_unique<ValuePlan>(plan_of(*type.element));
   if (type.message != nullptr) plan.message = plan_of(*type.message);
   for (size_t i = 0; i < type.names.size(); ++i)

@@ -20,6 +20,8 @@ struct MessagePlan;
 
 struct ValuePlan {
   const Type* type = nullptr;
+  bool is_signed = false;  // of whole numbers
+  uint64_t most = 0;       // the largest of them; the least of a signed one is -most - 1
   std::unique_ptr<ValuePlan> element;                    // Array, List
   std::shared_ptr<MessagePlan> message;                  // Message
   std::unordered_map<std::string_view, uint16_t> names;  // Enum
@@ -27,19 +29,19 @@ struct ValuePlan {
 
 // A member's key as it mostly stands in a line, `"key":`, to be compared in two words.
 struct KeyPattern {
-  std::string text;
-  size_t size = 0;  // of the text; 0: the key needs an escape or is not ASCII
   uint64_t words[2] = {0, 0};
   uint64_t masks[2] = {0, 0};
+  size_t size = 0;  // of the text; 0: the key needs an escape or is not ASCII
+  std::string text;
 };
 
 struct FieldPlan {
-  std::string_view key;
   KeyPattern pattern;
   uint32_t offset = 0;
-  bool required = true;
   bool has_default = false;
+  bool required = true;
   ValuePlan value;
+  std::string_view key;
 };
 
 struct MessagePlan {

@@ -4,8 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 
 #include "schema/text_words.hpp"
 
@@ -60,29 +58,6 @@ inline const char* plain_whole(const char* at, uint64_t& number) {
       return nullptr;
   }
   return ended;
-}
-
-template <class T>
-const char* plain_unsigned(const char* at, std::byte* out) {
-  uint64_t number = 0;
-  at = plain_whole(at, number);
-  if (at == nullptr || number > std::numeric_limits<T>::max()) return nullptr;
-  const auto value = static_cast<T>(number);
-  std::memcpy(out, &value, sizeof value);
-  return at;
-}
-
-template <class T>
-const char* plain_signed(const char* at, std::byte* out) {
-  const bool negative = *at == '-';
-  uint64_t number = 0;
-  at = plain_whole(at + (negative ? 1 : 0), number);
-  if (at == nullptr || number > static_cast<uint64_t>(std::numeric_limits<T>::max()))
-    return nullptr;
-  const auto magnitude = static_cast<int64_t>(number);
-  const auto value = static_cast<T>(negative ? -magnitude : magnitude);
-  std::memcpy(out, &value, sizeof value);
-  return at;
 }
 
 // Up to `end`. The nearest double.

@@ -11,6 +11,9 @@
 #include "schema/plain_number.hpp"
 #include "schema/text_words.hpp"
 
+// Called once per member: the call would cost as much as what is done.
+#define INLINED [[gnu::always_inline]] inline
+
 namespace ringkernel::schema {
 namespace {
 
@@ -54,18 +57,22 @@ char meant_by(char c) {
   }
 }
 
-const char* store_sized(const char* ended, const void* bytes, size_t size, const Type& type,
-                        std::byte* out) {
+template <class T>
+void store(std::byte* out, T value) {
+  std::memcpy(out, &value, sizeof value);
+}
+
+INLINED const char* store_sized(const char* ended, const void* bytes, size_t size, const Type& type,
+                                std::byte* out) {
   if (size > type.count) return nullptr;
-  const auto stored = static_cast<uint16_t>(size);
-  std::memcpy(out, &stored, sizeof stored);
-  copy_text(reinterpret_cast<char*>(out) + sizeof stored, static_cast<const char*>(bytes), size);
+  store(out, static_cast<uint16_t>(size));
+  copy_text(reinterpret_cast<char*>(out) + sizeof(uint16_t), static_cast<const char*>(bytes), size);
   return ended;
 }
 
 }  // namespace
 
-[[gnu::always_inline]] inline const char* PlainReader::blanks(const char* at) const {
+INLINED const char* PlainReader::blanks(const char* at) const {
   while (*at <= ' ' && (*at == ' ' || *at == '\t') && at < end_) ++at;
   return at;
 }
@@ -167,7 +174,7 @@ const char* PlainReader::key(const char* at, MessagePlan& plan, uint32_t& expect
 }
 
 // REQUIRES: `out` is zeroed.
-const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte* out) {
+INLINED const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte* out) {
   const Type& type = *plan.type;
   if (type.optional) {
     if (starts_with(at, "null")) return at + 4;
@@ -175,7 +182,7 @@ const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte*
   }
   switch (type.kind) {
     case Type::Kind::Scalar:
-      return scalar(at, type.scalar, out);
+      return scalar(at, plan, out);
     case Type::Kind::String:
       return string(at, type, out);
     case Type::Kind::Bytes:
@@ -191,44 +198,48 @@ const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte*
   return nullptr;
 }
 
-const char* PlainReader::scalar(const char* at, Scalar type, std::byte* out) const {
-  switch (type) {
-    case Scalar::Bool:
-      if (starts_with(at, "true")) {
-        *out = std::byte{1};
-        return at + 4;
-      }
-      return starts_with(at, "fals") && at[4] == 'e' ? at + 5 : nullptr;
-    case Scalar::U8:
-      return plain_unsigned<uint8_t>(at, out);
-    case Scalar::U16:
-      return plain_unsigned<uint16_t>(at, out);
-    case Scalar::U32:
-      return plain_unsigned<uint32_t>(at, out);
-    case Scalar::U64:
-      return plain_unsigned<uint64_t>(at, out);
-    case Scalar::I8:
-      return plain_signed<int8_t>(at, out);
-    case Scalar::I16:
-      return plain_signed<int16_t>(at, out);
-    case Scalar::I32:
-      return plain_signed<int32_t>(at, out);
-    case Scalar::I64:
-      return plain_signed<int64_t>(at, out);
-    case Scalar::F32:
-    case Scalar::F64:
-      break;
+INLINED const char* PlainReader::scalar(const char* at, const ValuePlan& plan,
+                                        std::byte* out) const {
+  const Scalar type = plan.type->scalar;
+  if (type == Scalar::F64 || type == Scalar::F32) return floating(at, type == Scalar::F32, out);
+  if (type == Scalar::Bool) {
+    const bool truth = starts_with(at, "true");
+    *out = static_cast<std::byte>(truth);
+    if (truth) return at + 4;
+    return starts_with(at, "fals") && at[4] == 'e' ? at + 5 : nullptr;
   }
+  const bool negative = *at == '-' && plan.is_signed;
+  uint64_t number = 0;
+  at = plain_whole(at + (negative ? 1 : 0), number);
+  if (at == nullptr || number > plan.most) return nullptr;
+  if (negative) number = 0 - number;
+  switch (plan.type->value_size) {
+    case 1:
+      store(out, static_cast<uint8_t>(number));
+      break;
+    case 2:
+      store(out, static_cast<uint16_t>(number));
+      break;
+    case 4:
+      store(out, static_cast<uint32_t>(number));
+      break;
+    default:
+      store(out, number);
+  }
+  return at;
+}
+
+const char* PlainReader::floating(const char* at, bool narrow, std::byte* out) const {
   double number = 0;
   at = plain_double(at, end_, number);
   if (at == nullptr) return nullptr;
-  if (type == Scalar::F64) {
-    std::memcpy(out, &number, sizeof number);
+  if (!narrow) {
+    store(out, number);
     return at;
   }
-  const auto narrow = static_cast<float>(number);
-  std::memcpy(out, &narrow, sizeof narrow);
-  return std::abs(narrow) <= std::numeric_limits<float>::max() ? at : nullptr;
+  const auto rounded = static_cast<float>(number);
+  store(out, rounded);
+  return std::abs(rounded) <= std::numeric_limits<float>::max() ? at : nullptr;
 }
 
 const char* PlainReader::elements(const char* at, const ValuePlan& plan, std::byte* out) {
@@ -250,12 +261,11 @@ const char* PlainReader::elements(const char* at, const ValuePlan& plan, std::by
     at = blanks(at + 1);
   }
   if (!list) return n == type.count ? at + 1 : nullptr;
-  std::memcpy(out, &n, sizeof n);
+  store(out, n);
   return at + 1;
 }
 
-[[gnu::always_inline]] inline const char* PlainReader::string(const char* at, const Type& type,
-                                                              std::byte* out) {
+INLINED const char* PlainReader::string(const char* at, const Type& type, std::byte* out) {
   if (*at != '"') return nullptr;
   // Most are short: the quote is in the first word.
   const uint64_t word = load_word(at + 1);
@@ -291,9 +301,9 @@ const char* PlainReader::name(const char* at, const ValuePlan& plan, std::byte* 
     value = known->second;
   }
   if (type.value_size == 1)
-    *out = static_cast<std::byte>(value);
+    store(out, static_cast<uint8_t>(value));
   else
-    std::memcpy(out, &value, sizeof value);
+    store(out, value);
   return at;
 }
 

@@ -31,7 +31,8 @@ class PlainReader {
   const char* members(const char* at, MessagePlan& plan, std::byte* out);
   const char* key(const char* at, MessagePlan& plan, uint32_t& expected, uint32_t& index);
   const char* value(const char* at, const ValuePlan& plan, std::byte* out);
-  const char* scalar(const char* at, Scalar type, std::byte* out) const;
+  const char* scalar(const char* at, const ValuePlan& plan, std::byte* out) const;
+  const char* floating(const char* at, bool narrow, std::byte* out) const;
   const char* elements(const char* at, const ValuePlan& plan, std::byte* out);
   const char* string(const char* at, const Type& type, std::byte* out);
   const char* base64(const char* at, const Type& type, std::byte* out);

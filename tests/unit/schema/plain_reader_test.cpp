@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -106,6 +107,30 @@ TEST_CASE("ignored members are passed over where they are plain") {
         R"({"x":[1,],"id":1,"amount":2.5})", R"({"x":{"a"},"id":1,"amount":2.5})",
         "{\"x\":\"\xff\",\"id\":1,\"amount\":2.5}"})
     CHECK_MESSAGE(readers.read(line) == "left", line);
+}
+
+TEST_CASE("whole numbers are taken within the limits of their types") {
+  const auto read = [](const std::string& type, const std::string& number) {
+    const LinePlan plan({make_message_type("N", {{"n", type, ""}}, {}).value()}, false, false);
+    const std::string line = "{\"n\":" + number + "}";
+    const std::string padded = line + std::string(JsonReader::kPadding, '}');
+    std::array<std::byte, 8> quick{}, slow{};
+    uint32_t index = 0;
+    if (!PlainReader(plan).read({padded.data(), line.size()}, quick.data(), index)) return "left";
+    if (!CarefulReader(plan).read({padded.data(), line.size()}, slow.data())) return "wrong";
+    return quick == slow ? "taken" : "other bytes";
+  };
+  for (const int bits : {8, 16, 32, 64}) {
+    const uint64_t most = ~uint64_t{0} >> (64 - bits);
+    const std::string width = std::to_string(bits);
+    CHECK(read("u" + width, std::to_string(most)) == "taken");
+    CHECK(read("u" + width, "-1") == "left");
+    CHECK(read("u" + width, "-0") == "left");
+    CHECK(read("i" + width, std::to_string(most >> 1)) == "taken");
+    CHECK(read("i" + width, "-" + std::to_string(most >> 1)) == "taken");
+    CHECK(read("i" + width, std::to_string((most >> 1) + 1)) == "left");
+    if (bits < 64) CHECK(read("u" + width, std::to_string(most + 1)) == "left");
+  }
 }
 
 TEST_CASE("a tag is taken where it comes first, and once") {
