@@ -81,31 +81,35 @@ std::string repaired(std::string_view text) {
   return out;
 }
 
+// What does not stand in JSON as it is.
+void append_rest(std::string_view text, TextBuffer& out) {
+  if (simdjson::validate_utf8(text.data(), text.size()))
+    append_escaped(text, out);
+  else
+    append_escaped(repaired(text), out);
+  out.append('"');
+}
+
+bool stands_as_it_is(uint64_t word) { return (special_bytes(word) | (word & kHighBits)) == 0; }
+
 void append_string(std::string_view text, TextBuffer& out) {
   char* to = out.room(text.size() + 2);
   *to++ = '"';
   const char* at = text.data();
   size_t left = text.size();
-  // As it is, as long as it needs no escape and is ASCII.
-  for (uint64_t word = 0; left > 0; at += 8, to += 8, left -= 8) {
-    word = left < 8 ? load_few(at, left) : load_word(at);
-    if ((special_bytes(word) | (word & kHighBits)) != 0) break;
+  for (; left >= 8; at += 8, to += 8, left -= 8) {
+    const uint64_t word = load_word(at);
+    if (!stands_as_it_is(word)) break;
     store_word(to, word);
-    if (left < 8) {
-      to += left;
-      left = 0;
-      break;
-    }
   }
-  out.put(to);
-  if (left > 0) {
-    const std::string_view rest(at, left);
-    if (simdjson::validate_utf8(at, left))
-      append_escaped(rest, out);
-    else
-      append_escaped(repaired(rest), out);
+  const uint64_t word = left < 8 ? load_few(at, left) : 0;
+  if (!stands_as_it_is(word)) {
+    out.put(to);
+    return append_rest({at, left}, out);
   }
-  out.append('"');
+  store_word(to, word);
+  to[left] = '"';
+  out.put(to + left + 1);
 }
 
 template <class T>
@@ -178,7 +182,7 @@ struct JsonWriter::Impl {
     text.put(std::to_chars(to, to + kLongest, value).ptr);
   }
 
-  void write_scalar(Scalar scalar, const std::byte* at) {
+  [[gnu::always_inline]] void write_scalar(Scalar scalar, const std::byte* at) {
     switch (scalar) {
       case Scalar::Bool:
         return text.append(load<uint8_t>(at) != 0 ? std::string_view("true") : "false");

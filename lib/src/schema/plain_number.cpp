@@ -53,7 +53,7 @@ const char* plain_double(const char* at, const char* end, double& number) {
     const auto length = static_cast<size_t>(at - power);
     return length == 0 || length > kSafeDigits ? nullptr : converted(begin, at, number);
   }
-  if (count > kSafeDigits || digits > kExact || digits == 0) return converted(begin, at, number);
+  if (count > kSafeDigits || digits > kExact) return converted(begin, at, number);
   // Both are exact, so their quotient is rounded once.
   number = static_cast<double>(digits) / kExactTens[places];
   if (negative) number = -number;

@@ -15,7 +15,7 @@ class TextBuffer {
   std::string_view view() const { return {begin_.get(), static_cast<size_t>(at_ - begin_.get())}; }
   void clear() { at_ = begin_.get(); }
 
-  // Where at least `n` bytes can be put, up to kBeyond past them included.
+  // Where at least `n` bytes can be put, and stored over up to kBeyond past them.
   char* room(size_t n) {
     if (n + kBeyond > static_cast<size_t>(end_ - at_)) grow(n + kBeyond);
     return at_;
