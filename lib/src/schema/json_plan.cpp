@@ -93,14 +93,15 @@ std::shared_ptr<MessagePlan> plan_of(const MessageType& type) {
       std::memcpy(plan->blank.data() + field.offset, field.default_value.data(),
                   field.default_value.size());
     const size_t index = plan->fields.size();
-    if (f.required && index < 64) plan->required |= uint64_t{1} << index;
+    if (index < 64) f.bit = uint64_t{1} << index;
+    if (f.required) plan->required |= f.bit;
     if (f.key == "type") plan->has_type_key = true;
     plan->by_key[f.key] = static_cast<uint32_t>(index);
     if (std::any_of(f.key.begin(), f.key.end(), needs_escape)) plan->plain_keys = false;
     plan->fields.push_back(std::move(f));
-    plan->follower.push_back(static_cast<uint32_t>(index));
   }
-  plan->follower.push_back(static_cast<uint32_t>(plan->fields.size()));
+  for (auto field = plan->fields.rbegin(); field != plan->fields.rend(); ++field)
+    field->follower = std::exchange(plan->first, &*field);
   return plan;
 }
 

@@ -37,6 +37,9 @@ struct KeyPattern {
 
 struct FieldPlan {
   KeyPattern pattern;
+  // The field that last came after this one, which its program will write next time, too.
+  FieldPlan* follower = nullptr;
+  uint64_t bit = 0;  // of the first 64 fields each has its own
   uint32_t offset = 0;
   bool has_default = false;
   bool required = true;
@@ -49,13 +52,11 @@ struct MessagePlan {
   std::vector<FieldPlan> fields;
   std::unordered_map<std::string_view, uint32_t> by_key;
   std::vector<std::byte>
-      blank;                  // the payload of an object that says nothing: defaults, else zeroes
-  bool plain_keys = true;     // no key needs an escape in JSON
-  uint64_t required = 0;      // a bit for each field that has to be there; of up to 64 fields
-  bool has_type_key = false;  // a field's key is "type", as is that of a line's tag
-  // The field that last followed each one, and that came first: a program keeps to its
-  // order. One past the field's index; past the last field: none.
-  std::vector<uint32_t> follower;
+      blank;                   // the payload of an object that says nothing: defaults, else zeroes
+  bool plain_keys = true;      // no key needs an escape in JSON
+  uint64_t required = 0;       // a bit for each field that has to be there; of up to 64 fields
+  bool has_type_key = false;   // a field's key is "type", as is that of a line's tag
+  FieldPlan* first = nullptr;  // that last came first
 };
 
 // What the lines of an input are, for one reader.

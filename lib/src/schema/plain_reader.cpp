@@ -21,7 +21,6 @@ namespace {
 constexpr int kDeep = kMaxDepth / 2;
 // As many names are compared one by one; more are looked up.
 constexpr size_t kFewNames = 8;
-constexpr uint32_t kIgnored = std::numeric_limits<uint32_t>::max();
 
 bool starts_with(const char* at, const KeyPattern& key, const char* end) {
   const uint64_t different = ((load_word(at) ^ key.words[0]) & key.masks[0]) |
@@ -118,29 +117,29 @@ const char* PlainReader::members(const char* at, MessagePlan& plan, std::byte* o
   if (plan.fields.size() > kMostFields) return nullptr;
   std::memcpy(out, plan.blank.data(), plan.blank.size());
   uint64_t seen = 0;
-  uint32_t before = 0;  // past the index of the field that came last
+  FieldPlan** expected = &plan.first;
   bool more = *at != '}';
   while (more) {
     if (at >= end_) return nullptr;
-    uint32_t index = plan.follower[before];
-    if (index < plan.fields.size() && starts_with(at, plan.fields[index].pattern, end_)) {
-      at += plan.fields[index].pattern.size;
+    FieldPlan* field = *expected;
+    if (field != nullptr && starts_with(at, field->pattern, end_)) {
+      at += field->pattern.size;
     } else {
-      at = key(at, plan, plan.follower[before], index);
+      at = key(at, plan, field);
       if (at == nullptr) return nullptr;
+      if (field != nullptr) *expected = field;
     }
     at = blanks(at);
     if (at >= end_) return nullptr;
-    if (index == kIgnored) {
+    if (field == nullptr) {
       at = ignored(at, 1);
     } else {
-      const FieldPlan& field = plan.fields[index];
-      const uint64_t bit = uint64_t{1} << index;
-      if ((seen & bit) != 0) return nullptr;
-      seen |= bit;
-      before = index + 1;
-      if (field.has_default) std::memset(out + field.offset, 0, field.value.type->size);
-      at = value(at, field.value, out + field.offset);
+      if ((seen & field->bit) != 0) return nullptr;
+      seen |= field->bit;
+      expected = &field->follower;
+      std::byte* const to = out + field->offset;
+      if (field->has_default) std::memset(to, 0, field->value.type->size);
+      at = value(at, field->value, to);
     }
     if (at == nullptr) return nullptr;
     at = blanks(at);
@@ -153,24 +152,17 @@ const char* PlainReader::members(const char* at, MessagePlan& plan, std::byte* o
   return (plan.required & ~seen) == 0 ? at + 1 : nullptr;
 }
 
-// A key and its colon, where it is another than the one that followed last.
-const char* PlainReader::key(const char* at, MessagePlan& plan, uint32_t& expected,
-                             uint32_t& index) {
+// A key and its colon, where it is another than was expected. `field`: null where it is ignored.
+const char* PlainReader::key(const char* at, MessagePlan& plan, FieldPlan*& field) {
   std::string_view key;
   at = text(at, left(at), key);
   if (at == nullptr) return nullptr;
   at = blanks(at);
   if (*at != ':') return nullptr;
   const auto found = plan.by_key.find(key);
-  if (found != plan.by_key.end()) {
-    index = found->second;
-    expected = index;
-  } else if (plan_.ignore_unknown && !(plan_.tagged && key == "type")) {
-    index = kIgnored;
-  } else {
-    return nullptr;
-  }
-  return at + 1;
+  field = found == plan.by_key.end() ? nullptr : &plan.fields[found->second];
+  const bool may_be_ignored = plan_.ignore_unknown && !(plan_.tagged && key == "type");
+  return field != nullptr || may_be_ignored ? at + 1 : nullptr;
 }
 
 // REQUIRES: `out` is zeroed.

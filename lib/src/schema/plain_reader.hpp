@@ -29,7 +29,7 @@ class PlainReader {
   // Each is given where something begins and returns where it has ended; null: left alone.
   const char* tag(const char* at, uint32_t& type);
   const char* members(const char* at, MessagePlan& plan, std::byte* out);
-  const char* key(const char* at, MessagePlan& plan, uint32_t& expected, uint32_t& index);
+  const char* key(const char* at, MessagePlan& plan, FieldPlan*& field);
   const char* value(const char* at, const ValuePlan& plan, std::byte* out);
   const char* scalar(const char* at, const ValuePlan& plan, std::byte* out) const;
   const char* floating(const char* at, bool narrow, std::byte* out) const;
