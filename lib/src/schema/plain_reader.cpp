@@ -141,7 +141,7 @@ const char* PlainReader::members(const char* at, MessagePlan& plan, std::byte* o
       if (field->has_default) std::memset(to, 0, field->value.type->size);
       at = value(at, field->value, to);
     }
-    if (at == nullptr) return nullptr;
+    if (at == nullptr || at >= end_) return nullptr;
     at = blanks(at);
     more = *at == ',';
     if (more)
@@ -245,7 +245,7 @@ const char* PlainReader::elements(const char* at, const ValuePlan& plan, std::by
   while (*at != ']' || n > 0) {
     if (at >= end_ || n == type.count) return nullptr;
     at = value(at, *plan.element, first + size_t{n} * element.size);
-    if (at == nullptr) return nullptr;
+    if (at == nullptr || at >= end_) return nullptr;
     ++n;
     at = blanks(at);
     if (*at == ']') break;
@@ -383,7 +383,7 @@ const char* PlainReader::ignored_many(const char* at, int depth) {
       if (at >= end_) return nullptr;
     }
     at = ignored(at, depth + 1);
-    if (at == nullptr) return nullptr;
+    if (at == nullptr || at >= end_) return nullptr;
     at = blanks(at);
     if (*at == last) return at + 1;
     if (*at != ',') return nullptr;

@@ -143,6 +143,22 @@ TEST_CASE("a tag is taken where it comes first, and once") {
   CHECK(readers.read(R"({"type":"Order",})") == "left");
 }
 
+TEST_CASE("a line that is cut off is left where the bytes behind it would end it") {
+  Readers readers(false, true);
+  // Exactly as many bytes behind it as may be read.
+  std::string line = R"({"id":1,"amount":2.5,"x":)" + std::string(20, '[') + "1";
+  for (const std::string& behind :
+       {std::string(JsonReader::kPadding, ']'), std::string(23, '7') + "." + std::string(40, '7'),
+        std::string(23, '7') + std::string(41, ']')}) {
+    std::vector<char> bytes(line.begin(), line.end());
+    bytes.insert(bytes.end(), behind.begin(), behind.end());
+    bytes.shrink_to_fit();
+    std::vector<std::byte> out(order()->size);
+    uint32_t type = 0;
+    CHECK_FALSE(readers.plain.read({bytes.data(), line.size()}, out.data(), type));
+  }
+}
+
 TEST_CASE("no line is longer than it is, whatever stands behind it") {
   Readers readers;
   const std::string line = R"({"id":1,"amount":2.5,"note":"abc","legs":[1,2]})";
