@@ -12,7 +12,7 @@
 #include "schema/text_words.hpp"
 
 // Called once per member: the call would cost as much as what is done.
-#define INLINED [[gnu::always_inline]] inline
+#define RK_INLINED [[gnu::always_inline]] inline
 
 namespace ringkernel::schema {
 namespace {
@@ -61,8 +61,8 @@ void store(std::byte* out, T value) {
   std::memcpy(out, &value, sizeof value);
 }
 
-INLINED const char* store_sized(const char* ended, const void* bytes, size_t size, const Type& type,
-                                std::byte* out) {
+RK_INLINED const char* store_sized(const char* ended, const void* bytes, size_t size,
+                                   const Type& type, std::byte* out) {
   if (size > type.count) return nullptr;
   store(out, static_cast<uint16_t>(size));
   copy_text(reinterpret_cast<char*>(out) + sizeof(uint16_t), static_cast<const char*>(bytes), size);
@@ -71,7 +71,7 @@ INLINED const char* store_sized(const char* ended, const void* bytes, size_t siz
 
 }  // namespace
 
-INLINED const char* PlainReader::blanks(const char* at) const {
+RK_INLINED const char* PlainReader::blanks(const char* at) const {
   while (*at <= ' ' && (*at == ' ' || *at == '\t') && at < end_) ++at;
   return at;
 }
@@ -166,7 +166,7 @@ const char* PlainReader::key(const char* at, MessagePlan& plan, FieldPlan*& fiel
 }
 
 // REQUIRES: `out` is zeroed.
-INLINED const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte* out) {
+RK_INLINED const char* PlainReader::value(const char* at, const ValuePlan& plan, std::byte* out) {
   const Type& type = *plan.type;
   if (type.optional) {
     if (starts_with(at, "null")) return at + 4;
@@ -190,8 +190,8 @@ INLINED const char* PlainReader::value(const char* at, const ValuePlan& plan, st
   return nullptr;
 }
 
-INLINED const char* PlainReader::scalar(const char* at, const ValuePlan& plan,
-                                        std::byte* out) const {
+RK_INLINED const char* PlainReader::scalar(const char* at, const ValuePlan& plan,
+                                           std::byte* out) const {
   const Scalar type = plan.type->scalar;
   if (type == Scalar::F64 || type == Scalar::F32) return floating(at, type == Scalar::F32, out);
   if (type == Scalar::Bool) {
@@ -257,7 +257,7 @@ const char* PlainReader::elements(const char* at, const ValuePlan& plan, std::by
   return at + 1;
 }
 
-INLINED const char* PlainReader::string(const char* at, const Type& type, std::byte* out) {
+RK_INLINED const char* PlainReader::string(const char* at, const Type& type, std::byte* out) {
   if (*at != '"') return nullptr;
   // Most are short: the quote is in the first word.
   const uint64_t word = load_word(at + 1);
