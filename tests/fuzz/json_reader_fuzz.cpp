@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fuzz/fuzz.hpp"
+#include "fuzz/json_types.hpp"
 #include "schema/json_codec.hpp"
 
 using namespace ringkernel;
@@ -18,31 +19,12 @@ constexpr std::array<std::string_view, 18> kReasons = {
     "bad_utf8",      "bad_base64",    "unknown_name",    "two_documents", "too_deep",
     "line_too_long", "unknown_type",  "missing_type"};
 
-std::vector<MessageTypePtr> types() {
-  auto leg = make_message_type("Leg", {{"from", "string[3]", ""}, {"km", "f32?", ""}}, {}).value();
-  auto all = make_message_type("All",
-                               {{"u", "u64", ""},
-                                {"i", "i64", ""},
-                                {"s", "i8 = 3", ""},
-                                {"f", "f64", ""},
-                                {"flag", "bool?", ""},
-                                {"text", "string[16]", ""},
-                                {"side", "enum[buy, sell] = buy", ""},
-                                {"raw", "bytes[8]?", "Raw Bytes"},
-                                {"pair", "i16[2]", ""},
-                                {"list", "u8[<=3]?", ""},
-                                {"leg", "Leg?", ""},
-                                {"legs", "Leg[<=2]", ""}},
-                               {leg})
-                 .value();
-  return {all, leg};
-}
-
 struct Codec {
   explicit Codec(bool tagged_lines, UnknownFields unknown)
       : tagged(tagged_lines),
-        reader(tagged ? types() : std::vector{types()[0]}, tagged, unknown),
-        writer(tagged ? types() : std::vector{types()[0]}, tagged ? "type" : "") {}
+        reader(tagged ? fuzz::json_types() : std::vector{fuzz::json_types()[0]}, tagged, unknown),
+        writer(tagged ? fuzz::json_types() : std::vector{fuzz::json_types()[0]},
+               tagged ? "type" : "") {}
 
   bool read(std::string_view line, std::vector<std::byte>& payload, uint32_t& type) {
     std::string padded(line);
@@ -70,7 +52,7 @@ struct Codec {
     fuzz::require(writer.non_finite() == 0, "only finite numbers are read");
     fuzz::require(read(text, again, type_again), "what is written can be read");
     fuzz::require(type == type_again, "the same type");
-    fuzz::require(std::memcmp(payload.data(), again.data(), types()[type]->size) == 0,
+    fuzz::require(std::memcmp(payload.data(), again.data(), fuzz::json_types()[type]->size) == 0,
                   "the same bytes");
     writer.write(type, again.data(), text_again);
     fuzz::require(text == text_again, "the same text");

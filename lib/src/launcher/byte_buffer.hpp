@@ -19,7 +19,11 @@ class ByteBuffer {
 
   std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
   size_t size() const { return end_ - begin_; }
-  void use(size_t n) { begin_ += n; }
+  void use(size_t n) {
+    begin_ += n;
+    // From the start again, while that is in the cache.
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
 
  private:
   void move_to(size_t capacity);

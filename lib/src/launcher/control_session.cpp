@@ -25,7 +25,7 @@ ControlSession::ControlSession(int socket, ControlContext& context)
 ControlSession::~ControlSession() { close(socket_); }
 
 bool ControlSession::wants_read() const {
-  return !gone_ && !closing_ && !holds_data_ && unread().size() < kMostRead && !owes_much();
+  return !gone_ && !closing_ && !holds_data_ && in_.size() < kMostRead && !owes_much();
 }
 
 bool ControlSession::owes_much() const { return out_.size() - sent_ >= kMostOwed; }
@@ -40,11 +40,10 @@ bool ControlSession::over() const {
 void ControlSession::read_some() {
   constexpr size_t kChunk = size_t{256} << 10;
   if (!wants_read()) return;
-  const size_t before = in_.size();
-  in_.resize(before + std::min(kChunk, kMostRead - unread().size()));
-  const ssize_t got = recv(socket_, in_.data() + before, in_.size() - before, MSG_DONTWAIT);
+  const size_t most = std::min(kChunk, kMostRead - in_.size());
+  const ssize_t got = recv(socket_, in_.room(most).data(), most, MSG_DONTWAIT);
   const int reason = errno;
-  in_.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  if (got > 0) in_.filled(static_cast<size_t>(got));
   if (got == 0) gone_ = true;
   if (got < 0 && reason != EAGAIN && reason != EINTR) gone_ = broken_ = true;
 }
@@ -79,7 +78,6 @@ void ControlSession::advance() {
       more = true;
     }
   }
-  in_.erase(0, std::exchange(taken_, 0));
   write_some();
   // What was held back because the client was owed too much has nobody else to wake it.
   if (std::exchange(held_back_, false) && !owes_much()) advance();
@@ -105,7 +103,7 @@ bool ControlSession::take_frame() {
     held_back_ = true;
     return false;
   }
-  auto frame = next_frame(unread(), kMaxControl);
+  auto frame = next_frame(in_.view(), kMaxControl);
   if (!frame) {
     refuse(frame.error());
     return false;
@@ -122,7 +120,7 @@ bool ControlSession::take_frame() {
   if (streams && kind == FrameKind::End) operation_->data_end();
   if (kind == FrameKind::Control) take_control((*frame)->payload);
   // Data after the answer: the client had not read yet that its operation was over.
-  taken_ += (*frame)->size;
+  in_.use((*frame)->size);
   return true;
 }
 

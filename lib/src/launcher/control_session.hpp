@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "launcher/byte_buffer.hpp"
 #include "launcher/control_operation.hpp"
 #include "launcher/control_protocol.hpp"
 #include "ringkernel/exit_code.hpp"
@@ -40,7 +41,6 @@ class ControlSession {
   bool over() const;  // to be dropped
 
  private:
-  std::string_view unread() const { return std::string_view(in_).substr(taken_); }
   bool owes_much() const;
   bool take_frame();  // false: there is none, or no room for it now
   void take_control(std::string_view payload);
@@ -61,9 +61,8 @@ class ControlSession {
   bool closing_ = false;     // once everything is written
   bool holds_data_ = false;  // a data frame waits for room
   bool held_back_ = false;   // a frame waits until the client has read what it is owed
-  std::string in_;
-  size_t taken_ = 0;  // of in_
-  size_t part_ = 0;   // of the data frame that stands at taken_
+  ByteBuffer in_{0};         // read and not yet taken
+  size_t part_ = 0;          // of the data frame at its start
   std::string out_;
   size_t sent_ = 0;  // of out_
 };

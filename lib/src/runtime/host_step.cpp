@@ -45,6 +45,14 @@ void emit(Block& b, const InputMessage& message) {
   emission.root = message.root;
   emission.priority = message.priority;
   emission.deadline = message.deadline_us;
+  if (port.direct != nullptr) {
+    Link& link = *port.direct;
+    touch(b, link);
+    MessageHeader* slot = link.spsc.append();
+    fill_header(b, *slot, port.message_type, emission);
+    copy_bytes(payload_of(slot), message.payload, port.payload_size);
+    return;
+  }
   Refusal refusal;
   put_copies(b, port, message.payload, emission, false, refusal);
   b.undo_count = 0;

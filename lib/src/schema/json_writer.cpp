@@ -6,48 +6,51 @@
 
 #include "schema/base64.hpp"
 #include "schema/json_codec.hpp"
+#include "schema/text_buffer.hpp"
 
 namespace ringkernel::schema {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-void append_escaped(std::string_view text, std::string& out) {
+// The letter that stands for `c` behind a backslash; 0: there is none.
+char letter_of(unsigned char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+      return static_cast<char>(c);
+    case '\b':
+      return 'b';
+    case '\f':
+      return 'f';
+    case '\n':
+      return 'n';
+    case '\r':
+      return 'r';
+    case '\t':
+      return 't';
+    default:
+      return 0;
+  }
+}
+
+void append_escaped(std::string_view text, TextBuffer& out) {
   size_t plain = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    auto c = static_cast<unsigned char>(text[i]);
+    const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x20 && c != '"' && c != '\\') continue;
-    out.append(text, plain, i - plain);
+    out.append(text.substr(plain, i - plain));
     plain = i + 1;
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        out += "\\u00";
-        out += kHex[c >> 4];
-        out += kHex[c & 15U];
+    if (const char letter = letter_of(c); letter != 0) {
+      out.append('\\');
+      out.append(letter);
+    } else {
+      out.append("\\u00");
+      out.append(kHex[c >> 4]);
+      out.append(kHex[c & 15U]);
     }
   }
-  out.append(text, plain, text.size() - plain);
+  out.append(text.substr(plain));
 }
 
 // Length of the valid UTF-8 sequence at the start of `text`, 0: none.
@@ -78,13 +81,35 @@ std::string repaired(std::string_view text) {
   return out;
 }
 
-void append_string(std::string_view text, std::string& out) {
-  out += '"';
+// What does not stand in JSON as it is.
+void append_rest(std::string_view text, TextBuffer& out) {
   if (simdjson::validate_utf8(text.data(), text.size()))
     append_escaped(text, out);
   else
     append_escaped(repaired(text), out);
-  out += '"';
+  out.append('"');
+}
+
+bool stands_as_it_is(uint64_t word) { return (special_bytes(word) | (word & kHighBits)) == 0; }
+
+void append_string(std::string_view text, TextBuffer& out) {
+  char* to = out.room(text.size() + 2);
+  *to++ = '"';
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= 8; at += 8, to += 8, left -= 8) {
+    const uint64_t word = load_word(at);
+    if (!stands_as_it_is(word)) break;
+    store_word(to, word);
+  }
+  const uint64_t word = left < 8 ? load_few(at, left) : 0;
+  if (!stands_as_it_is(word)) {
+    out.put(to);
+    return append_rest({at, left}, out);
+  }
+  store_word(to, word);
+  to[left] = '"';
+  out.put(to + left + 1);
 }
 
 template <class T>
@@ -94,156 +119,160 @@ T load(const std::byte* at) {
   return value;
 }
 
-template <class T>
-void append_number(T value, std::string& out) {
-  char text[32];
-  out.append(text, static_cast<size_t>(std::to_chars(text, text + sizeof text, value).ptr - text));
-}
+struct MessagePlan;
+
+// A type, prepared for writing.
+struct ValuePlan {
+  explicit ValuePlan(const Type& type);
+  const Type* type;
+  std::unique_ptr<ValuePlan> element;    // Array, List
+  std::unique_ptr<MessagePlan> message;  // Message
+};
 
 struct FieldPlan {
-  std::string before;  // `,"name":` or `{"name":`
-  const Field* field;
+  std::string before;  // `,"name":` or `{"name":`, with bytes to read past it
+  size_t before_size;
+  uint32_t offset;
+  ValuePlan value;
 };
 
 struct MessagePlan {
   std::vector<FieldPlan> fields;
 };
 
+// `tag`: the first member, or empty.
+std::unique_ptr<MessagePlan> plan_of(const MessageType& type, const std::string& tag) {
+  auto plan = std::make_unique<MessagePlan>();
+  std::string before = '{' + tag + (tag.empty() ? "" : ",");
+  for (const Field& field : type.fields) {
+    TextBuffer text;
+    text.append(before);
+    append_string(field.json_name, text);
+    text.append(':');
+    std::string padded(text.view());
+    padded.append(8, ' ');
+    plan->fields.push_back({padded, padded.size() - 8, field.offset, ValuePlan(field.type)});
+    before = ",";
+  }
+  return plan;
+}
+
+ValuePlan::ValuePlan(const Type& its_type) : type(&its_type) {
+  if (type->element != nullptr) element = std::make_unique<ValuePlan>(*type->element);
+  if (type->message != nullptr) message = plan_of(*type->message, "");
+}
+
 }  // namespace
 
 struct JsonWriter::Impl {
   std::vector<MessageTypePtr> types;
-  std::vector<MessagePlan> plans;
+  std::vector<std::unique_ptr<MessagePlan>> plans;
+  TextBuffer text;
   uint64_t non_finite = 0;
 
   template <class T>
-  void write_float(const std::byte* at, std::string& out) {
-    T value = load<T>(at);
-    if (std::isfinite(value)) return append_number(value, out);
-    ++non_finite;
-    out += "null";
+  void write_float(const std::byte* at) {
+    constexpr size_t kLongest = 32;
+    const T value = load<T>(at);
+    if (!std::isfinite(value)) {
+      ++non_finite;
+      return text.append("null");
+    }
+    char* const to = text.room(kLongest);
+    text.put(std::to_chars(to, to + kLongest, value).ptr);
   }
 
-  void write_scalar(Scalar scalar, const std::byte* at, std::string& out) {
+  [[gnu::always_inline]] void write_scalar(Scalar scalar, const std::byte* at) {
     switch (scalar) {
       case Scalar::Bool:
-        out += load<uint8_t>(at) != 0 ? "true" : "false";
-        break;
+        return text.append(load<uint8_t>(at) != 0 ? std::string_view("true") : "false");
       case Scalar::U8:
-        append_number(static_cast<unsigned>(load<uint8_t>(at)), out);
-        break;
+        return text.append_number(uint64_t{load<uint8_t>(at)});
       case Scalar::U16:
-        append_number(load<uint16_t>(at), out);
-        break;
+        return text.append_number(uint64_t{load<uint16_t>(at)});
       case Scalar::U32:
-        append_number(load<uint32_t>(at), out);
-        break;
+        return text.append_number(uint64_t{load<uint32_t>(at)});
       case Scalar::U64:
-        append_number(load<uint64_t>(at), out);
-        break;
+        return text.append_number(load<uint64_t>(at));
       case Scalar::I8:
-        append_number(static_cast<int>(load<int8_t>(at)), out);
-        break;
+        return text.append_number(int64_t{load<int8_t>(at)});
       case Scalar::I16:
-        append_number(load<int16_t>(at), out);
-        break;
+        return text.append_number(int64_t{load<int16_t>(at)});
       case Scalar::I32:
-        append_number(load<int32_t>(at), out);
-        break;
+        return text.append_number(int64_t{load<int32_t>(at)});
       case Scalar::I64:
-        append_number(load<int64_t>(at), out);
-        break;
+        return text.append_number(load<int64_t>(at));
       case Scalar::F32:
-        write_float<float>(at, out);
-        break;
+        return write_float<float>(at);
       case Scalar::F64:
-        write_float<double>(at, out);
-        break;
+        return write_float<double>(at);
     }
   }
 
-  void write_value(const Type& type, const std::byte* at, std::string& out) {
-    if (type.optional && at[type.value_size] == std::byte{0}) {
-      out += "null";
-      return;
-    }
+  void write_value(const ValuePlan& plan, const std::byte* at) {
+    const Type& type = *plan.type;
+    if (type.optional && at[type.value_size] == std::byte{0}) return text.append("null");
     switch (type.kind) {
       case Type::Kind::Scalar:
-        write_scalar(type.scalar, at, out);
-        break;
+        return write_scalar(type.scalar, at);
       case Type::Kind::String: {
-        size_t size = std::min<size_t>(load<uint16_t>(at), type.count);
-        append_string({reinterpret_cast<const char*>(at + 2), size}, out);
-        break;
+        const size_t size = std::min<size_t>(load<uint16_t>(at), type.count);
+        return append_string({reinterpret_cast<const char*>(at + 2), size}, text);
       }
       case Type::Kind::Bytes: {
-        size_t size = std::min<size_t>(load<uint16_t>(at), type.count);
-        out += '"';
-        append_base64(reinterpret_cast<const uint8_t*>(at + 2), size, out);
-        out += '"';
-        break;
+        const size_t size = std::min<size_t>(load<uint16_t>(at), type.count);
+        base64.assign(1, '"');
+        append_base64(reinterpret_cast<const uint8_t*>(at + 2), size, base64);
+        base64 += '"';
+        return text.append(base64);
       }
       case Type::Kind::Enum: {
-        size_t value = type.value_size == 1 ? load<uint8_t>(at) : load<uint16_t>(at);
-        out += '"';
-        out += type.names[std::min(value, type.names.size() - 1)];
-        out += '"';
-        break;
+        const size_t value = type.value_size == 1 ? load<uint8_t>(at) : load<uint16_t>(at);
+        text.append('"');
+        text.append(type.names[std::min(value, type.names.size() - 1)]);
+        return text.append('"');
       }
       case Type::Kind::Message:
-        write_message(*type.message, at, out);
-        break;
+        return write_message(*plan.message, at);
       case Type::Kind::Array:
-        write_elements(*type.element, type.count, at, out);
-        break;
+        return write_elements(*plan.element, type.count, at);
       case Type::Kind::List:
-        write_elements(*type.element, std::min(load<uint32_t>(at), type.count),
-                       at + std::max(4U, type.element->alignment), out);
-        break;
+        return write_elements(*plan.element, std::min(load<uint32_t>(at), type.count),
+                              at + std::max(4U, type.element->alignment));
     }
   }
 
-  void write_elements(const Type& element, uint32_t n, const std::byte* at, std::string& out) {
-    out += '[';
+  void write_elements(const ValuePlan& element, uint32_t n, const std::byte* at) {
+    text.append('[');
     for (uint32_t i = 0; i < n; ++i) {
-      if (i > 0) out += ',';
-      write_value(element, at + size_t{i} * element.size, out);
+      if (i > 0) text.append(',');
+      write_value(element, at + size_t{i} * element.type->size);
     }
-    out += ']';
+    text.append(']');
   }
 
-  void write_message(const MessageType& type, const std::byte* at, std::string& out) {
-    char separator = '{';
-    for (const Field& field : type.fields) {
-      out += separator;
-      append_string(field.json_name, out);
-      out += ':';
-      write_value(field.type, at + field.offset, out);
-      separator = ',';
+  void write_message(const MessagePlan& plan, const std::byte* at) {
+    for (const FieldPlan& field : plan.fields) {
+      text.append_padded(field.before.data(), field.before_size);
+      write_value(field.value, at + field.offset);
     }
-    out += '}';
+    text.append('}');
   }
+
+  std::string base64;
 };
 
 JsonWriter::JsonWriter(std::vector<MessageTypePtr> types, std::string tag_key)
     : impl_(std::make_unique<Impl>()) {
   impl_->types = std::move(types);
   for (const MessageTypePtr& type : impl_->types) {
-    MessagePlan plan;
-    std::string before = "{";
+    TextBuffer tag;
     if (!tag_key.empty()) {
-      append_string(tag_key, before);
-      before += ':';
-      append_string(type->name, before);
-      before += ',';
+      append_string(tag_key, tag);
+      tag.append(':');
+      append_string(type->name, tag);
     }
-    for (const Field& field : type->fields) {
-      append_string(field.json_name, before);
-      before += ':';
-      plan.fields.push_back({before, &field});
-      before = ",";
-    }
-    impl_->plans.push_back(std::move(plan));
+    impl_->plans.push_back(plan_of(*type, std::string(tag.view())));
   }
 }
 JsonWriter::~JsonWriter() = default;
@@ -251,11 +280,9 @@ JsonWriter::JsonWriter(JsonWriter&&) noexcept = default;
 JsonWriter& JsonWriter::operator=(JsonWriter&&) noexcept = default;
 
 void JsonWriter::write(uint32_t type, const std::byte* payload, std::string& out) {
-  for (const FieldPlan& plan : impl_->plans[type].fields) {
-    out += plan.before;
-    impl_->write_value(plan.field->type, payload + plan.field->offset, out);
-  }
-  out += '}';
+  impl_->text.clear();
+  impl_->write_message(*impl_->plans[type], payload);
+  out += impl_->text.view();
 }
 
 uint64_t JsonWriter::non_finite() const { return impl_->non_finite; }

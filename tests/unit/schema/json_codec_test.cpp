@@ -59,6 +59,26 @@ TEST_CASE("a line is read and written again in declared order") {
   CHECK(order_of("{\"id\":1" + kRest + "}\r") != "not_json");
 }
 
+TEST_CASE("a fraction with many digits keeps its value") {
+  const auto amount_of = [](const std::string& number) {
+    // Not plain: an escape that takes the careful reader.
+    std::string line = R"({"id":1,"account":7,"amount":)" + number + R"(,"currency":"\u0045"})";
+    const std::string out = order_of(line);
+    const size_t at = out.find("\"amount\":") + 9;
+    return out.substr(at, out.find(',', at) - at);
+  };
+  CHECK(amount_of("0.18446744073709551616") == "0.1844674407370955");
+  CHECK(amount_of("-184467440737095516160") == "-184467440737095516160");
+  CHECK(amount_of("0.5000000000000000000000001") == "0.5");
+  CHECK(amount_of("-0.71234567890123456789012e1") == "-7.123456789012345");
+  CHECK(amount_of("-0.71234567890123456789012e-400") == "-0");
+  CHECK(order_of(R"({"id":1,"account":7,"amount":0.71234567890123456789012e400,"currency":""})") ==
+        "out_of_range");
+  CHECK(amount_of("0.0") == "0");
+  CHECK(amount_of("-0.0") == "-0");
+  CHECK(amount_of("1e-400") == "0");
+}
+
 TEST_CASE("each mistake has its reason") {
   struct Case {
     const char* line;
