@@ -529,6 +529,17 @@ TEST_CASE("an event-driven kernel handles its messages in batches") {
   CHECK(kernel.metrics().invocations <= 1000);
 }
 
+TEST_CASE("what all threads of a block emit together goes over a wire once") {
+  Runtime runtime = make_runtime();
+  auto team = runtime.launch<Team>("team", LaunchOptions::single_block(16).with_threads(4)).value();
+  auto swallow = runtime.launch<Swallow>("swallow").value();
+  ok(runtime.connect(team.port("out"), swallow));
+  send_all(team, 100);
+  REQUIRE(runtime.wait_idle());
+  CHECK(team.metrics().messages_emitted == 100);
+  CHECK(swallow.metrics().messages_processed == 100);
+}
+
 TEST_CASE("several threads of a block give what one gives") {
   for (uint32_t threads : {1U, 4U}) {
     CAPTURE(threads);

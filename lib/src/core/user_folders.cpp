@@ -11,18 +11,17 @@
 namespace ringkernel {
 namespace {
 
-// A relative path counts as unset, as the XDG rules say.
-std::string absolute_variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr || *value != '/' ? "" : value;
-}
-
 bool is_folder(const std::string& path) {
   struct stat found {};
   return stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
 }  // namespace
+
+std::string absolute_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value != '/' ? "" : value;
+}
 
 std::string home_folder() {
   if (std::string home = absolute_variable("HOME"); !home.empty()) return home;

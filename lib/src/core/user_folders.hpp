@@ -5,6 +5,10 @@
 
 namespace ringkernel {
 
+// The environment's, where it is an absolute path: a relative one counts as unset, as the XDG rules
+// say. Empty: unset.
+std::string absolute_variable(const char* name);
+
 // HOME; else the home that the system has for the user, where it can be written. Empty: none.
 std::string home_folder();
 

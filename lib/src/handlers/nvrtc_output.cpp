@@ -34,7 +34,7 @@ bool parse(std::string_view text, Complaint& complaint) {
   return false;
 }
 
-bool tells_nothing(std::string_view line) {
+bool is_noise(std::string_view line) {
   return line.empty() || line.starts_with("          ") ||
          line.find(" detected in the compilation of ") != std::string_view::npos ||
          line.starts_with("Compilation terminated") || line.starts_with("Remark: ") ||
@@ -60,7 +60,7 @@ std::string in_host_form(std::string_view log) {
   for (size_t i = 0; i < lines.size(); ++i) {
     Complaint complaint;
     if (!parse(lines[i], complaint)) {
-      if (!tells_nothing(lines[i])) text += std::string(lines[i]) + "\n";
+      if (!is_noise(lines[i])) text += std::string(lines[i]) + "\n";
       continue;
     }
     text += std::string(complaint.file) + ":" + std::string(complaint.line) + ":";

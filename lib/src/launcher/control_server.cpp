@@ -27,7 +27,7 @@ constexpr int kPollMs = 2;
 // No file descriptor was left for a client.
 constexpr int kRetryMs = 100;
 // At the end: for the last answers to be read.
-constexpr std::chrono::milliseconds kGrace{1000};
+constexpr std::chrono::milliseconds kClientGrace{1000};
 
 struct Client {
   Client(int socket, ControlContext& context) : session(socket, context) {}
@@ -169,7 +169,7 @@ bool ControlServer::Impl::ended() {
   if (code < 0) return false;
   if (!ending) {
     ending = true;
-    end_by = Clock::now() + kGrace;
+    end_by = Clock::now() + kClientGrace;
     watch(listener, 0, nullptr, EPOLL_CTL_DEL);
     // Whoever connected just before it ended gets its answer, too. The name is free before anybody
     // hears of the end, so that who waited for it may launch another under it.

@@ -22,12 +22,12 @@ namespace {
 constexpr std::array<int, 5> kSignals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr size_t kStack = size_t{64} << 10;
 // Past it a name is cut, so that a line has room for all of its names.
-constexpr size_t kLongestName = 1024;
+constexpr size_t kLongestKernelName = 1024;
 
 // A name as text, and as it stands in a JSON string.
 struct Name {
   Name() = default;
-  explicit Name(const std::string& name) : text(name.substr(0, kLongestName)) {
+  explicit Name(const std::string& name) : text(name.substr(0, kLongestKernelName)) {
     std::string quoted;
     append_json_string(quoted, text);
     json = quoted.substr(1, quoted.size() - 2);

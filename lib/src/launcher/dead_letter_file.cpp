@@ -12,7 +12,7 @@
 namespace ringkernel::launcher {
 namespace {
 
-constexpr size_t kBlock = size_t{64} << 10;
+constexpr size_t kLettersBlock = size_t{64} << 10;
 
 }  // namespace
 
@@ -42,7 +42,7 @@ void DeadLetterFile::add(std::string_view line) {
   buffer_ += line;
   buffer_ += '\n';
   waiting_.store(buffer_.size());
-  if (buffer_.size() >= kBlock) write_out();
+  if (buffer_.size() >= kLettersBlock) write_out();
 }
 
 void DeadLetterFile::flush() {

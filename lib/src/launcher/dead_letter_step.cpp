@@ -5,7 +5,7 @@
 namespace ringkernel::launcher {
 namespace {
 
-constexpr uint32_t kBatch = 256;
+constexpr uint32_t kLettersAtOnce = 256;
 
 void append_name(std::string& out, const std::unordered_map<uint32_t, std::string>& names,
                  uint32_t number) {
@@ -30,13 +30,13 @@ void DeadLetterStep::learn(const runtime::Engine& engine,
 
 StepStatus DeadLetterStep::step(Block& block) {
   resting.store(false);
-  const uint32_t taken =
-      runtime::take(block, kBatch, [this](uint32_t, const MessageHeader& header, const void* slot) {
+  const uint32_t taken = runtime::take(
+      block, kLettersAtOnce, [this](uint32_t, const MessageHeader& header, const void* slot) {
         const auto* letter = static_cast<const DeadLetter*>(slot);
         write(header, *letter, reinterpret_cast<const std::byte*>(letter + 1));
         return true;
       });
-  if (taken == kBatch) return StepStatus::More;
+  if (taken == kLettersAtOnce) return StepStatus::More;
   file_.flush();
   resting.store(true);
   return StepStatus::Idle;

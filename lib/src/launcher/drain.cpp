@@ -10,7 +10,7 @@ using std::chrono::steady_clock;
 
 constexpr auto kLook = std::chrono::milliseconds(1);
 // Past the limit, for handlers that are still at work.
-constexpr auto kGrace = std::chrono::seconds(2);
+constexpr auto kDrainGrace = std::chrono::seconds(2);
 // And for outputs that take nothing.
 constexpr auto kPatience = std::chrono::milliseconds(500);
 
@@ -113,7 +113,7 @@ Drain::Result Drain::run(bool stop_sources) {
 }
 
 Drain::Result Drain::force() {
-  const auto until = steady_clock::now() + kGrace;
+  const auto until = steady_clock::now() + kDrainGrace;
   auto shared = std::make_shared<std::atomic<bool>>(false);
   std::thread thread([this, shared, until] {
     graph_.engine->stop_sources();
@@ -133,7 +133,7 @@ Drain::Result Drain::force() {
       if (steady_clock::now() > patience)
         for (const auto& output : graph_.outputs) output.step->abandon();
       std::this_thread::sleep_for(kLook);
-    } while (!over() && steady_clock::now() < until + kGrace);
+    } while (!over() && steady_clock::now() < until + kDrainGrace);
     shared->store(true);
     graph_.events.notify();
   });

@@ -9,8 +9,8 @@
 namespace ringkernel::launcher {
 namespace {
 
-constexpr uint64_t kSliceNs = 50'000;
-constexpr uint32_t kBatch = 64;
+constexpr uint64_t kInputSliceNs = 50'000;
+constexpr uint32_t kLinesAtOnce = 64;
 // Of a bad line, in its dead letter.
 constexpr size_t kLongestText = 4096;
 
@@ -66,7 +66,7 @@ void InputStep::settled(const Record& record, const schema::LineError* error) {
 }
 
 void InputStep::measure(const Block& block) {
-  batch_ = kBatch;
+  batch_ = kLinesAtOnce;
   for (uint32_t p = 0; p < block.port_count; ++p) {
     uint64_t copies = 0;
     for (uint32_t i = 0; i < block.ports[p].edge_count; ++i) {
@@ -89,7 +89,7 @@ void InputStep::measure(const Block& block) {
 StepStatus InputStep::step(Block& block) {
   if (batch_ == 0) measure(block);
   busy_.store(true, std::memory_order_relaxed);
-  const uint64_t until = monotonic_ns() + kSliceNs;
+  const uint64_t until = monotonic_ns() + kInputSliceNs;
   do {
     const bool was_stopping = stopping();
     if (!runtime::ensure_room(block, batch_)) return StepStatus::Blocked;

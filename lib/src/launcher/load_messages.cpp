@@ -19,7 +19,7 @@ namespace {
 // Few enough to stay in a cache where they are small, many enough for keys to repeat.
 constexpr size_t kLeastMade = 4096;
 constexpr size_t kMostBytes = size_t{64} << 20;
-constexpr size_t kReadSize = size_t{256} << 10;
+constexpr size_t kFileReadSize = size_t{256} << 10;
 
 tl::unexpected<Error> no_message(const Record& record, const schema::LineError& error,
                                  const std::string& where) {
@@ -30,7 +30,7 @@ tl::unexpected<Error> no_message(const Record& record, const schema::LineError& 
 // False: the end.
 Result<bool> fill(Channel& channel, ByteBuffer& buffer, const std::string& file) {
   for (;;) {
-    const Transfer moved = channel.read(buffer.room(kReadSize));
+    const Transfer moved = channel.read(buffer.room(kFileReadSize));
     switch (moved.status) {
       case Transfer::Status::Moved:
         buffer.filled(moved.bytes);

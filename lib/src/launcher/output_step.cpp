@@ -10,9 +10,9 @@
 namespace ringkernel::launcher {
 namespace {
 
-constexpr uint64_t kSliceNs = 50'000;
-constexpr uint32_t kBatch = 64;
-constexpr size_t kBlock = size_t{128} << 10;
+constexpr uint64_t kOutputSliceNs = 50'000;
+constexpr uint32_t kMessagesAtOnce = 64;
+constexpr size_t kOutputBlock = size_t{128} << 10;
 
 void add(std::atomic<uint64_t>& counter, uint64_t n) {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_release);
@@ -50,12 +50,12 @@ void OutputStep::attach(runtime::Node& node, const std::vector<uint16_t>& type_i
 }
 
 StepStatus OutputStep::step(Block& block) {
-  const uint64_t until = monotonic_ns() + kSliceNs;
+  const uint64_t until = monotonic_ns() + kOutputSliceNs;
   for (;;) {
     if (abandoned_.load(std::memory_order_relaxed) && !broken_) fail_with(0);
-    if (buffer_.size() - sent_ >= kBlock && !write_out()) return StepStatus::Idle;
+    if (buffer_.size() - sent_ >= kOutputBlock && !write_out()) return StepStatus::Idle;
     const uint32_t taken = runtime::take(
-        block, kBatch, [this](uint32_t, const MessageHeader& header, const void* payload) {
+        block, kMessagesAtOnce, [this](uint32_t, const MessageHeader& header, const void* payload) {
           append(header, payload);
           return true;
         });

@@ -16,15 +16,10 @@
 namespace ringkernel {
 namespace {
 
-// An empty variable counts as unset, as the XDG rules say; so does a relative XDG path.
+// An empty variable counts as unset, as the XDG rules say.
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
-}
-
-std::string absolute_variable(const char* name) {
-  std::string value = variable(name);
-  return value.empty() || value.front() != '/' ? "" : value;
 }
 
 Result<std::string> absolute(const std::string& path) {

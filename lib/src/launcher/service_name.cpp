@@ -19,7 +19,7 @@
 namespace ringkernel::launcher {
 namespace {
 
-constexpr size_t kLongestName = 80;
+constexpr size_t kLongestServiceName = 80;
 constexpr std::string_view kLock = ".lock";
 constexpr std::string_view kSocket = ".sock";
 
@@ -108,7 +108,8 @@ bool alive(const std::string& folder, const std::string& name) {
 }  // namespace
 
 bool is_topology_name(std::string_view name) {
-  if (name.empty() || name.size() > kLongestName || name[0] < 'a' || name[0] > 'z') return false;
+  if (name.empty() || name.size() > kLongestServiceName || name[0] < 'a' || name[0] > 'z')
+    return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });

@@ -6,8 +6,6 @@
 namespace ringkernel::runtime {
 namespace {
 
-constexpr uint32_t kBatch = 64;
-
 bool strategy_is(const GraphNode& node, SchedulerStrategy strategy) {
   return node.options_.scheduler && node.options_.scheduler->strategy == strategy;
 }

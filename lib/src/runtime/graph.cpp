@@ -14,7 +14,6 @@
 namespace ringkernel::runtime {
 namespace {
 
-constexpr uint32_t kBatch = 64;  // messages per step, so also the most a step stages per edge
 constexpr uint32_t kDeadLetterRing = 256;
 constexpr size_t kGuardBytes = 64;
 constexpr std::byte kGuard{0xA5};

@@ -27,6 +27,9 @@ using backends::BlockOwner;
 // Between two looks of a thread that waits for blocks.
 inline constexpr auto kPoll = std::chrono::microseconds(200);
 
+// Messages of a batch for an edge that stages them.
+inline constexpr uint32_t kBatch = 64;
+
 class HostSender;
 class HostReceiver;
 

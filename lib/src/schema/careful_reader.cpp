@@ -95,7 +95,7 @@ bool read_long_fraction(std::string_view token, double& number) {
 }
 
 template <class T>
-void store(std::byte* out, T value) {
+void put_value(std::byte* out, T value) {
   std::memcpy(out, &value, sizeof value);
 }
 
@@ -218,7 +218,7 @@ struct CarefulReader::Impl {
     uint64_t number = 0;
     auto code = value.get_uint64().get(number);
     if (code == simdjson::SUCCESS && number <= std::numeric_limits<T>::max()) {
-      store(out, static_cast<T>(number));
+      put_value(out, static_cast<T>(number));
       return true;
     }
     if (code == simdjson::SUCCESS)
@@ -233,7 +233,7 @@ struct CarefulReader::Impl {
     auto code = value.get_int64().get(number);
     if (code == simdjson::SUCCESS && number >= std::numeric_limits<T>::min() &&
         number <= std::numeric_limits<T>::max()) {
-      store(out, static_cast<T>(number));
+      put_value(out, static_cast<T>(number));
       return true;
     }
     if (code == simdjson::SUCCESS)
@@ -248,7 +248,7 @@ struct CarefulReader::Impl {
         bool truth = false;
         auto code = value.get_bool().get(truth);
         if (code != simdjson::SUCCESS) return mismatch(value, type, path, code);
-        store(out, static_cast<uint8_t>(truth));
+        put_value(out, static_cast<uint8_t>(truth));
         return true;
       }
       case Scalar::U8:
@@ -275,13 +275,13 @@ struct CarefulReader::Impl {
         if (!read_long_fraction(trimmed(value.raw_json_token()), number))
           return mismatch(value, type, path, simdjson::NUMBER_ERROR);
         if (type.scalar == Scalar::F64) {
-          store(out, number);
+          put_value(out, number);
           return true;
         }
         auto narrow = static_cast<float>(number);
         if (std::abs(narrow) > std::numeric_limits<float>::max())
           return wrong("out_of_range", label(path) + ": does not fit f32");
-        store(out, narrow);
+        put_value(out, narrow);
         return true;
       }
     }
@@ -299,7 +299,7 @@ struct CarefulReader::Impl {
     if (size > type.count)
       return wrong("string_too_long", label(path) + ": " + std::to_string(size) +
                                           " bytes do not fit " + to_string(type));
-    store(out, static_cast<uint16_t>(size));
+    put_value(out, static_cast<uint16_t>(size));
     if (size > 0) std::memcpy(out + 2, data, size);
     std::memset(out + 2 + size, 0, type.count - size);
     return true;
@@ -339,9 +339,9 @@ struct CarefulReader::Impl {
           return wrong("unknown_name", label(path) + ": '" + std::string(text.substr(0, 64)) +
                                            "' is none of " + to_string(type));
         if (type.value_size == 1)
-          store(out, static_cast<uint8_t>(found->second));
+          put_value(out, static_cast<uint8_t>(found->second));
         else
-          store(out, found->second);
+          put_value(out, found->second);
         return true;
       }
       case Type::Kind::Message: {
@@ -381,7 +381,7 @@ struct CarefulReader::Impl {
       ++n;
     }
     if (list) {
-      store(out, n);
+      put_value(out, n);
     } else if (n != type.count) {
       return wrong("wrong_length", label(path) + ": " + std::to_string(n) + " elements, expected " +
                                        std::to_string(type.count));

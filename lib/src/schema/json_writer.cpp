@@ -119,30 +119,30 @@ T load(const std::byte* at) {
   return value;
 }
 
-struct MessagePlan;
+struct MessageLayout;
 
 // A type, prepared for writing.
-struct ValuePlan {
-  explicit ValuePlan(const Type& type);
+struct ValueLayout {
+  explicit ValueLayout(const Type& type);
   const Type* type;
-  std::unique_ptr<ValuePlan> element;    // Array, List
-  std::unique_ptr<MessagePlan> message;  // Message
+  std::unique_ptr<ValueLayout> element;    // Array, List
+  std::unique_ptr<MessageLayout> message;  // Message
 };
 
-struct FieldPlan {
+struct FieldLayout {
   std::string before;  // `,"name":` or `{"name":`, with bytes to read past it
   size_t before_size;
   uint32_t offset;
-  ValuePlan value;
+  ValueLayout value;
 };
 
-struct MessagePlan {
-  std::vector<FieldPlan> fields;
+struct MessageLayout {
+  std::vector<FieldLayout> fields;
 };
 
 // `tag`: the first member, or empty.
-std::unique_ptr<MessagePlan> plan_of(const MessageType& type, const std::string& tag) {
-  auto plan = std::make_unique<MessagePlan>();
+std::unique_ptr<MessageLayout> layout_of(const MessageType& type, const std::string& tag) {
+  auto layout = std::make_unique<MessageLayout>();
   std::string before = '{' + tag + (tag.empty() ? "" : ",");
   for (const Field& field : type.fields) {
     TextBuffer text;
@@ -151,22 +151,22 @@ std::unique_ptr<MessagePlan> plan_of(const MessageType& type, const std::string&
     text.append(':');
     std::string padded(text.view());
     padded.append(8, ' ');
-    plan->fields.push_back({padded, padded.size() - 8, field.offset, ValuePlan(field.type)});
+    layout->fields.push_back({padded, padded.size() - 8, field.offset, ValueLayout(field.type)});
     before = ",";
   }
-  return plan;
+  return layout;
 }
 
-ValuePlan::ValuePlan(const Type& its_type) : type(&its_type) {
-  if (type->element != nullptr) element = std::make_unique<ValuePlan>(*type->element);
-  if (type->message != nullptr) message = plan_of(*type->message, "");
+ValueLayout::ValueLayout(const Type& its_type) : type(&its_type) {
+  if (type->element != nullptr) element = std::make_unique<ValueLayout>(*type->element);
+  if (type->message != nullptr) message = layout_of(*type->message, "");
 }
 
 }  // namespace
 
 struct JsonWriter::Impl {
   std::vector<MessageTypePtr> types;
-  std::vector<std::unique_ptr<MessagePlan>> plans;
+  std::vector<std::unique_ptr<MessageLayout>> layouts;
   TextBuffer text;
   uint64_t non_finite = 0;
 
@@ -209,8 +209,8 @@ struct JsonWriter::Impl {
     }
   }
 
-  void write_value(const ValuePlan& plan, const std::byte* at) {
-    const Type& type = *plan.type;
+  void write_value(const ValueLayout& layout, const std::byte* at) {
+    const Type& type = *layout.type;
     if (type.optional && at[type.value_size] == std::byte{0}) return text.append("null");
     switch (type.kind) {
       case Type::Kind::Scalar:
@@ -233,16 +233,16 @@ struct JsonWriter::Impl {
         return text.append('"');
       }
       case Type::Kind::Message:
-        return write_message(*plan.message, at);
+        return write_message(*layout.message, at);
       case Type::Kind::Array:
-        return write_elements(*plan.element, type.count, at);
+        return write_elements(*layout.element, type.count, at);
       case Type::Kind::List:
-        return write_elements(*plan.element, std::min(load<uint32_t>(at), type.count),
+        return write_elements(*layout.element, std::min(load<uint32_t>(at), type.count),
                               at + std::max(4U, type.element->alignment));
     }
   }
 
-  void write_elements(const ValuePlan& element, uint32_t n, const std::byte* at) {
+  void write_elements(const ValueLayout& element, uint32_t n, const std::byte* at) {
     text.append('[');
     for (uint32_t i = 0; i < n; ++i) {
       if (i > 0) text.append(',');
@@ -251,8 +251,8 @@ struct JsonWriter::Impl {
     text.append(']');
   }
 
-  void write_message(const MessagePlan& plan, const std::byte* at) {
-    for (const FieldPlan& field : plan.fields) {
+  void write_message(const MessageLayout& layout, const std::byte* at) {
+    for (const FieldLayout& field : layout.fields) {
       text.append_padded(field.before.data(), field.before_size);
       write_value(field.value, at + field.offset);
     }
@@ -272,7 +272,7 @@ JsonWriter::JsonWriter(std::vector<MessageTypePtr> types, std::string tag_key)
       tag.append(':');
       append_string(type->name, tag);
     }
-    impl_->plans.push_back(plan_of(*type, std::string(tag.view())));
+    impl_->layouts.push_back(layout_of(*type, std::string(tag.view())));
   }
 }
 JsonWriter::~JsonWriter() = default;
@@ -281,7 +281,7 @@ JsonWriter& JsonWriter::operator=(JsonWriter&&) noexcept = default;
 
 void JsonWriter::write(uint32_t type, const std::byte* payload, std::string& out) {
   impl_->text.clear();
-  impl_->write_message(*impl_->plans[type], payload);
+  impl_->write_message(*impl_->layouts[type], payload);
   out += impl_->text.view();
 }
 

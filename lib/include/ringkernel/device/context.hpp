@@ -397,7 +397,7 @@ class Context {
 
   template <class M>
   RK_HD void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
-                      bool forwards) {
+                    bool forwards) {
     if (!leads() || RK_UNLIKELY(failed())) return;
     if (RK_UNLIKELY(++emitted_[index] > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
     more_ = true;
