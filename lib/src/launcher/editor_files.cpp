@@ -46,7 +46,7 @@ HandlerSpec together(const std::vector<HandlerSpec>& specs) {
   return all;
 }
 
-Result<void> write(const fs::path& path, const std::string& text) {
+Result<void> write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.close();
@@ -77,15 +77,15 @@ Result<void> write_editor_files(const Topology& topology, const std::string& fol
                 flags.string());
   const HandlerSpec all = together(launcher::handler_specs(model));
   const fs::path header = place / (model.name + std::string(kSuffix));
-  if (auto written = write(header, "// What the topology '" + model.name +
-                                       "' declares, for editors; written by ringk build.\n"
-                                       "#pragma once\n" +
-                                       handlers::declarations(all));
+  if (auto written = write_file(header, "// What the topology '" + model.name +
+                                            "' declares, for editors; written by ringk build.\n"
+                                            "#pragma once\n" +
+                                            handlers::declarations(all));
       !written)
     return written;
   std::string text = "-xc++\n-std=c++20\n-I" + *include + "\n";
   for (const std::string& one : all.include) text += "-I" + one + "\n";
-  return write(flags, text + "-include\n" + header.string() + "\n");
+  return write_file(flags, text + "-include\n" + header.string() + "\n");
 }
 
 }  // namespace ringkernel
