@@ -45,6 +45,16 @@ struct Add {
   }
 };
 
+// The key is the priority of what it emits.
+struct Rank {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Rank>;
+  RK_DEVICE_SOURCE(Rank);
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, n, {.priority = static_cast<int>(n.key)});
+  }
+};
+
 struct Swallow {
   using Context = ringkernel::Context<Swallow>;
   RK_DEVICE_SOURCE(Swallow);

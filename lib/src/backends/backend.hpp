@@ -72,6 +72,7 @@ class RemoteEdge {
   virtual const std::vector<SendCounters*>& sent() const = 0;         // by sending block
   virtual const std::vector<ReceiveCounters*>& received() const = 0;  // by receiving block
   virtual uint64_t capacity() const = 0;
+  virtual uint64_t ring_capacity() const = 0;  // of each ring
   // Before open(), while the block is owned. `refusing`: a closed edge, for what a sender offers
   // after close().
   virtual void attach_sender(uint32_t block, OutEdge* refusing,

@@ -57,6 +57,7 @@ class ResidentLink {
       n = receiver.look(f_.window);
     }
     if (n > 0) n = room_for(n);
+    if (n > 0) n = receiver.claim(n);
     batches_ = n > 0 ? batches_ + 1 : 0;
     return n;
   }
@@ -118,7 +119,7 @@ class ResidentLink {
     if (generation == f_.k2k.generation) return;
     f_.k2k.generation = generation;
     f_.k2k.in_count = load_relaxed<Scope::System>(&f_.k2k.table->ins);
-    f_.k2k.pending = ~uint64_t{0};
+    K2kReceiver(f_.k2k).look_everywhere();
     sender().read_table();
     store_release<Scope::System>(&f_.control->k2k_heeded, generation);
   }

@@ -42,6 +42,18 @@ class Image {
   std::vector<char> bytes_;
 };
 
+// Of a kernel with one block there are no siblings.
+SchedulerConfig scheduler_of(const ResidentSpec& spec) {
+  SchedulerConfig config = spec.options.scheduler.value_or(SchedulerConfig{});
+  const bool alone = spec.options.grid_size == 1 || spec.module->granularity == Granularity::Grid;
+  const bool spreads =
+      config.strategy == SchedulerStrategy::RoundRobin ||
+      (config.strategy == SchedulerStrategy::WorkStealing && config.steal_threshold > 0);
+  if (config.strategy != SchedulerStrategy::Priority && (alone || !spreads))
+    config.strategy = SchedulerStrategy::Static;
+  return config;
+}
+
 Ring mapped_ring(char* slots, uint32_t capacity, uint32_t stride) {
   Ring ring;
   ring.slots = reinterpret_cast<unsigned char*>(slots);
@@ -57,7 +69,7 @@ ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec
     : device_(std::move(device)),
       spec_(std::move(spec)),
       buffers_(device_),
-      tables_(*device_, *spec_.module) {}
+      tables_(*device_, *spec_.module, scheduler_of(spec_)) {}
 
 Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(
     std::shared_ptr<Device> device, ResidentSpec spec, const std::vector<FillPart>& contents) {
@@ -228,6 +240,8 @@ Result<void> ResidentKernel::lay_out() {
   for (uint32_t i = 0; i < pumps; ++i) {
     ResidentFrame& f = frames[i];
     Block& b = f.block;
+    b.index = i;
+    b.blocks = pumps;
     auto stage = take_device(stage_bytes, false);
     auto outbox = take_device(outbox_bytes, false);
     auto state = take_device(state_bytes, true);
@@ -247,7 +261,7 @@ Result<void> ResidentKernel::lay_out() {
     memory.out = mapped_ring(*mapped + sizeof(ControlBlock) + size_t{messages} * in_stride_,
                              records, out_stride_);
     if (is_resident()) {
-      auto bytes = tables_.add_block(f.k2k, memory);
+      auto bytes = tables_.add_block(b, f.k2k, memory);
       if (!bytes) return tl::unexpected(named(bytes.error()));
       device_bytes_ += *bytes;
     }
@@ -262,8 +276,6 @@ Result<void> ResidentKernel::lay_out() {
     f.lease_ns = kLeaseNs;
     f.idle_ns = kIdleNs;
     b.kernel = spec_.id;
-    b.index = i;
-    b.blocks = pumps;
     b.threads = is_grid() ? threads_ * grid_ : threads_;
     b.keyed = m.keys != nullptr ? 1 : 0;
     b.accept_count = m.accept_count;
