@@ -335,3 +335,28 @@ TEST_CASE("under every strategy a backlog waits for its receiver, or for its dea
     CHECK(dead.of("receiver_terminated").size() == 20);
   }
 }
+
+TEST_CASE("a kernel's wire to itself joins its blocks, whatever the size of its clusters") {
+  for (uint32_t cluster : {1U, 2U, 4U}) {
+    CAPTURE(cluster);
+    Runtime runtime = make_runtime();
+    auto hop = runtime
+                   .launch<Hop>("hop", LaunchOptions::multi_block(4, 32)
+                                           .with_cluster_size(cluster)
+                                           .with_input_queue_capacity(32))
+                   .value();
+    ok(runtime.connect(hop.port("out"), hop));
+    for (uint64_t id = 0; id < 30; ++id) ok(hop.send(Number{id, 0, 10 * id}));
+    std::set<uint64_t> ids;
+    for (const Number& n : receive(hop, 30)) {
+      CHECK(n.key == 10 * n.id);
+      ids.insert(n.id);
+    }
+    CHECK(ids.size() == 30);
+    CHECK(runtime.wait_idle());
+    CHECK(hop.metrics().messages_processed == 30 + 10 * (29 * 30 / 2));
+    ok(hop.send(Number{0, 0, 0}));
+    ok(hop.terminate());
+    CHECK(receive(hop).id == 0);
+  }
+}

@@ -270,3 +270,22 @@ TEST_CASE("a device that dies while its blocks share a wire's messages accounts 
     }
   }
 }
+
+TEST_CASE("a device that dies while blocks of a cluster send to each other accounts for each") {
+  Runtime runtime = make_runtime();
+  auto hop =
+      runtime
+          .launch<Hop>(
+              "hop",
+              LaunchOptions::multi_block(4, 32).with_cluster_size(2).with_input_queue_capacity(32))
+          .value();
+  ok(runtime.connect(hop.port("out"), hop));
+  for (uint64_t id = 0; id < 20; ++id) ok(hop.send(Number{id, 0, ~uint64_t{0}}));
+  eventually([&] { return hop.metrics().messages_processed > 200; });
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(hop.wait(30s));
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = hop.metrics();
+  CHECK(m.messages_processed == m.messages_received);
+  CHECK(m.input_queue_depth == 0);
+}

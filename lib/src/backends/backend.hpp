@@ -20,6 +20,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ringkernel/device/module.hpp"
 #include "ringkernel/error.hpp"
@@ -133,6 +134,8 @@ class RemoteKernel {
   virtual uint64_t bytes_from_device() const = 0;
   virtual uint64_t device_memory() const = 0;
   virtual int device() const = 0;  // its ordinal
+  // What of its options has no effect on this device, and why; empty: nothing.
+  virtual std::string_view notice() const = 0;
 
   // A wire to another kernel that lies on the device as a whole; null: it cannot.
   virtual Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,

@@ -38,6 +38,20 @@ RK_HD Ring nth_ring(Ring first, uint64_t n) {
   return first;
 }
 
+// Blocks of one cluster, joined by their kernel's wire to itself: the rings between them lie in the
+// shared memory of the one that receives, by sender, behind a doorbell of their own. What reaches
+// them has the cluster's scope. Such a wire has one level and a receiver for each ring.
+struct K2kCluster {
+  uint32_t first = 0;   // of its blocks
+  uint32_t blocks = 0;  // 0: the wire's rings all lie in the device's memory
+  uint32_t offset = 0;  // of the doorbell, in the shared memory of each
+
+  RK_HD bool has(uint32_t block) const { return block - first < blocks; }
+};
+RK_HD constexpr uint64_t cluster_bytes(uint32_t blocks, uint32_t capacity, uint32_t stride) {
+  return blocks == 0 ? 0 : sizeof(Signal) + blocks * ring_bytes(capacity, stride);
+}
+
 // One ring, as its sending block sees it. A ring has one sender, whoever receives: so the room
 // that a block sees before its handler is there when the handler has returned.
 struct K2kLink {
@@ -63,6 +77,7 @@ struct K2kOut {
   uint32_t block_field_size = 0;
   KeySpec key;
   K2kState state = K2kState::Open;
+  K2kCluster cluster;                // of its targets
   K2kLink* links = nullptr;          // target-major, then priority levels
   SendCounters* counters = nullptr;  // mapped
   uint64_t offered = 0;
@@ -72,6 +87,7 @@ struct K2kOut {
   RK_HD uint32_t link_count() const { return targets * levels; }
   RK_HD uint32_t room(uint32_t link, uint32_t wanted) {
     SpmcSender& sender = links[link].sender;
+    if (cluster.has(link)) return sender.SpscSender::room<Scope::Cluster>(wanted);
     return shared != 0 ? sender.room(wanted) : sender.SpscSender::room(wanted);
   }
 };
@@ -84,6 +100,7 @@ struct K2kIn {
   uint32_t shared = 0;  // 1: other blocks take from its rings too
   uint32_t in_cycle = 0;
   uint32_t first_bit = 0;
+  K2kCluster cluster;                   // of its senders
   SpmcReceiver* rings = nullptr;        // by sending block, then priority level
   ReceiveCounters* counters = nullptr;  // mapped
   uint64_t delivered = 0;
@@ -128,11 +145,14 @@ struct K2kFrame {
   K2kIn** ins = nullptr;
   Signal* doorbell = nullptr;
   uint32_t shares_doorbell = 0;  // 1: its siblings have the same, for an inbox that they share
+  Signal* cluster_doorbell = nullptr;  // in shared memory; null: there is none
   K2kStealing stealing;
   LatencyHistogram* latency = nullptr;  // copied to `counters` now and then
   K2kCopy* copies = nullptr;            // kK2kCopies
 
   uint32_t largest_payload = 0;  // of what the block emits
+  uint32_t cluster_offset = 0;   // in shared memory: what is kept for rings between the blocks of
+  uint32_t cluster_bytes = 0;    // a cluster; 0: the kernel is not launched in clusters
 
   // Kept by the block: what the table says
   uint32_t generation = 0;

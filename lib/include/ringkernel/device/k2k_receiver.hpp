@@ -21,7 +21,8 @@ class K2kReceiver {
   RK_HD uint32_t rest(uint32_t most) {
     SpmcReceiver& r = ring();
     if (in().shared != 0) return min_of(r.taken, most);
-    r.tail_seen = load_acquire(&r.ring.control->tail);
+    r.tail_seen = is_near() ? load_acquire<Scope::Cluster>(&r.ring.control->tail)
+                            : load_acquire(&r.ring.control->tail);
     return min_of(static_cast<uint32_t>(r.tail_seen - r.head), most);
   }
   // Of the messages that were seen there, up to n are the block's from now on: how many. 0: a
@@ -46,7 +47,10 @@ class K2kReceiver {
     if (in().shared != 0) return ring().release(n);
     SpscReceiver& r = ring();
     r.head += n;
-    r.release();
+    if (is_near())
+      r.release<Scope::Cluster>();
+    else
+      r.release();
   }
   RK_HD void count_delivered(uint32_t n) {
     in().delivered += n;
@@ -62,6 +66,9 @@ class K2kReceiver {
  private:
   static constexpr uint32_t kStolen = 0xFFFFFFFE;  // as at_ring
 
+  // Whether the batch is from a block of the cluster.
+  RK_HD bool is_near() const { return in().cluster.has(f_.at_ring); }
+
   // What a block has claimed and not handled is its next batch.
   RK_HD uint32_t claimed() const {
     return f_.at_in < f_.in_count && in().shared != 0 ? ring().taken : 0;
@@ -70,6 +77,9 @@ class K2kReceiver {
   // Its own doorbell is the block's to empty. That of an inbox keeps what it says until a block has
   // found all rings empty after it has emptied it.
   RK_HD uint32_t look_at_own() {
+    if (f_.cluster_doorbell != nullptr &&
+        load_relaxed<Scope::Cluster>(&f_.cluster_doorbell->word) != 0)
+      f_.pending |= exchange<Scope::Cluster>(&f_.cluster_doorbell->word, uint64_t{0});
     const bool shares = f_.shares_doorbell != 0;
     const uint64_t said = load_relaxed(&f_.doorbell->word);
     if (shares)
@@ -113,7 +123,9 @@ class K2kReceiver {
   }
   RK_HD uint32_t available(K2kIn& in, uint32_t ring) const {
     if ((f_.pending & ring_bit(in.first_bit + ring)) == 0) return 0;
-    return in.shared != 0 ? in.rings[ring].waiting() : in.rings[ring].available();
+    SpmcReceiver& r = in.rings[ring];
+    if (in.cluster.has(ring)) return r.available<Scope::Cluster>();
+    return in.shared != 0 ? r.waiting() : r.available();
   }
 
   // With fewer messages than steal_threshold of its own, a block helps its siblings; own and stolen

@@ -105,13 +105,21 @@ class K2kSender {
       RK_ROLLED for (uint32_t t = 0; t < out.link_count(); ++t) {
         K2kLink& link = out.links[t];
         if (link.sender.tail == link.sender.published) continue;
-        link.sender.publish();
-        fetch_or(&link.doorbell->word, link.bit);
+        if (out.cluster.has(t))
+          publish<Scope::Cluster>(link);
+        else
+          publish<Scope::Device>(link);
       }
     }
   }
 
  private:
+  template <Scope S>
+  RK_HD static void publish(K2kLink& link) {
+    link.sender.publish<S>();
+    fetch_or<S>(&link.doorbell->word, link.bit);
+  }
+
   // Ids that one batch may need: all copies of all its messages.
   static constexpr uint64_t kLeastIds = 1 << 20;
 

@@ -28,6 +28,7 @@ Result<std::unique_ptr<K2kEdge>> K2kEdge::create(std::shared_ptr<Device> device,
                     to.tables().ins() < kMostK2kEdges &&
                     from.tables().outs_of(spec.port) < kMostK2kOfPort;
   if (!fits) return nullptr;
+  edge->in_clusters_ = edge->fits_clusters() && to.take_cluster_memory();
   if (auto done = edge->lay_out(); !done) return tl::unexpected(done.error());
   return edge;
 }
@@ -56,6 +57,19 @@ Result<char*> K2kEdge::take(DeviceMemory& from, size_t bytes) {
   return memory;
 }
 
+// A wire of a kernel to itself, with a ring for each pair of blocks.
+bool K2kEdge::fits_clusters() const {
+  const ResidentKernel::ClusterMemory& has = to_.cluster();
+  return &from_ == &to_ && !shared_ && levels_ == 1 &&
+         cluster_bytes(has.blocks, capacity_, slot_stride(spec_.payload_size)) <= has.bytes;
+}
+
+K2kCluster K2kEdge::cluster_of(uint32_t block) const {
+  if (!in_clusters_) return {};
+  const ResidentKernel::ClusterMemory& has = to_.cluster();
+  return {block / has.blocks * has.blocks, has.blocks, has.offset};
+}
+
 Ring K2kEdge::ring_of(uint32_t sender, uint32_t receiver, uint32_t level) const {
   const uint32_t inbox = receiver % inboxes_;
   return nth_ring(first_ring_, (uint64_t{inbox} * from_.blocks() + sender) * levels_ + level);
@@ -76,6 +90,7 @@ K2kOut K2kEdge::sending_end(uint32_t block) const {
   out.block_field_offset = spec_.block_field_offset;
   out.block_field_size = spec_.block_field_size;
   out.key = spec_.key;
+  out.cluster = cluster_of(block);
   out.counters = sent_[block];
   return out;
 }
@@ -87,6 +102,7 @@ K2kIn K2kEdge::receiving_end(uint32_t block) const {
   in.levels = levels_;
   in.shared = shared_ ? 1 : 0;
   in.first_bit = to_.tables().rings();
+  in.cluster = cluster_of(block);
   in.counters = received_[block];
   in.first_ring = first_ring_;
   return in;

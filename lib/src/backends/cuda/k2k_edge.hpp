@@ -45,6 +45,8 @@ class K2kEdge final : public RemoteEdge {
   Result<void> lay_out();
   K2kOut sending_end(uint32_t block) const;
   K2kIn receiving_end(uint32_t block) const;
+  bool fits_clusters() const;
+  K2kCluster cluster_of(uint32_t block) const;
   Ring ring_of(uint32_t sender, uint32_t receiver, uint32_t level) const;
   Result<char*> take(DeviceMemory& from, size_t bytes);
   Result<void> upload_ends();
@@ -58,6 +60,7 @@ class K2kEdge final : public RemoteEdge {
   const uint32_t levels_;   // of priority, a ring each
   const bool shared_;       // several blocks take from a ring
   const uint64_t rings_;
+  bool in_clusters_ = false;  // the rings between blocks of a cluster lie in shared memory
   uint32_t capacity_ = 0;     // of each
   Ring first_ring_;           // of the rings, which lie side by side
   uint32_t index_ = 0;        // in the senders' tables
