@@ -45,6 +45,27 @@ struct Add {
   }
 };
 
+// `value` hops to go, each to a block of the same kernel; then out.
+struct Hop {
+  using Ports = ringkernel::Ports<port::out, port::other>;
+  using Context = ringkernel::Context<Hop>;
+  RK_DEVICE_SOURCE(Hop);
+  static void on_message(Context& ctx, const Number& n) {
+    if (n.value == 0) return ctx.emit(port::other, Number{n.id, n.key, 0});
+    ctx.emit(port::out, Number{n.id, n.key + 1, n.value - 1});
+  }
+};
+
+// The key is the priority of what it emits.
+struct Rank {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<Rank>;
+  RK_DEVICE_SOURCE(Rank);
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, n, {.priority = static_cast<int>(n.key)});
+  }
+};
+
 struct Swallow {
   using Context = ringkernel::Context<Swallow>;
   RK_DEVICE_SOURCE(Swallow);

@@ -33,6 +33,12 @@ ErrorCode code_of(const Result<T>& result) {
   return result.error().code;
 }
 
+// Every way to spread messages over a kernel's blocks; what they share is small enough to matter.
+inline std::vector<SchedulerConfig> every_strategy() {
+  return {SchedulerConfig{}, SchedulerConfig::priority(3), SchedulerConfig::round_robin(),
+          SchedulerConfig::work_stealing(4).with_share_threshold(1).with_max_steal_batch(3)};
+}
+
 inline Number receive(const KernelHandle& kernel) {
   auto got = kernel.receive_timeout(30s);
   ok(got);

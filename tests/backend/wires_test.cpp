@@ -217,3 +217,146 @@ TEST_CASE("a port with wires to a kernel and to the host gives both, and request
   for (uint64_t value : {21U, 1U, 1U}) CHECK(receive(in).value == value);  // its other port
   CHECK(runtime.wait_idle());
 }
+
+TEST_CASE("the priority strategy takes the highest level of a wire first, each in order") {
+  Runtime runtime = make_runtime();
+  auto in = runtime.launch<Rank>("in").value();
+  auto to =
+      runtime
+          .launch<Add>(
+              "to",
+              LaunchOptions{}.without_auto_activate().with_scheduler(SchedulerConfig::priority(3)),
+              {.amount = 0})
+          .value();
+  ok(runtime.connect(in.port("out"), to));
+  for (uint64_t i = 0; i < 10; ++i) ok(in.send(Number{i, static_cast<uint32_t>(i % 4), 0}));
+  eventually([&] { return to.metrics().input_queue_depth == 10; });
+  ok(to.activate());
+  std::vector<uint64_t> ids;
+  for (const Number& n : receive(to, 10)) ids.push_back(n.id);
+  CHECK(ids == std::vector<uint64_t>{2, 3, 6, 7, 1, 5, 9, 0, 4, 8});  // past the highest: as it
+  CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("under every strategy each message of a wire is handled once, however small its queues") {
+  for (const SchedulerConfig& scheduler : every_strategy()) {
+    for (size_t capacity : {1UL, 4UL, 1024UL}) {
+      CAPTURE(to_string(scheduler.strategy));
+      CAPTURE(capacity);
+      Runtime runtime = make_runtime(3);
+      auto source =
+          runtime
+              .launch<Source>("source", LaunchOptions{}.with_grid_size(2).without_auto_activate(),
+                              {.count = 1'000})
+              .value();
+      auto options = LaunchOptions::multi_block(3, 32).with_scheduler(scheduler);
+      auto middle =
+          runtime.launch<Add>("middle", options.with_queue_capacity(capacity), {.amount = 1})
+              .value();
+      auto last = runtime.launch<EachThread>("last", options).value();
+      ok(runtime.connect(source.port("out"), middle));
+      ok(runtime.connect(middle.port("out"), last));
+      ok(source.activate());
+      std::map<uint64_t, uint64_t> times;
+      for (const Number& n : receive(last, 2'000)) ++times[n.value];
+      CHECK(times.size() == 1'000);
+      CHECK(std::all_of(times.begin(), times.end(), [](auto& one) { return one.second == 2; }));
+      CHECK(runtime.wait_idle());
+      for (const KernelHandle& kernel : {middle, last}) {
+        const KernelMetrics m = kernel.metrics();
+        CHECK(m.messages_processed == 2'000);
+        CHECK(m.messages_received == 2'000);
+        CHECK(m.input_queue_depth == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("blocks that share what comes over a wire do not wait for one that is busy") {
+  for (const SchedulerConfig& scheduler :
+       {SchedulerConfig::round_robin(),
+        SchedulerConfig::work_stealing(4).with_share_threshold(0).with_max_steal_batch(5)}) {
+    CAPTURE(to_string(scheduler.strategy));
+    Runtime runtime = make_runtime(3);
+    Gate gate;
+    auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+    auto to =
+        runtime
+            .launch<GatedTeam>("to", LaunchOptions::multi_block(2, 2).with_scheduler(scheduler),
+                               {.gate = gate.address()})
+            .value();
+    ok(runtime.connect(in.port("out"), to));
+    ok(in.send(Number{0, 0, 0}));
+    eventually([&] { return gate.arrived() == 1; });
+    for (uint64_t id = 1; id <= 101; ++id) ok(in.send(Number{id, 0, 0}));
+    std::set<uint64_t> others;
+    for (const Number& n : receive(to, 101)) others.insert(n.id);
+    CHECK(others.size() == 101);
+    CHECK(others.count(0) == 0);
+    if (scheduler.strategy == SchedulerStrategy::WorkStealing) CHECK(to.metrics().stolen >= 50);
+    gate.open();
+    CHECK(receive(to).id == 0);
+    CHECK(runtime.wait_idle());
+  }
+}
+
+TEST_CASE("under every strategy a backlog waits for its receiver, or for its dead letters") {
+  for (const SchedulerConfig& scheduler : every_strategy()) {
+    CAPTURE(to_string(scheduler.strategy));
+    Dead dead;
+    Runtime runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+    auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+    auto launch = [&] {
+      auto to = runtime
+                    .launch<Add>("to", LaunchOptions::multi_block(2, 32).with_scheduler(scheduler),
+                                 {.amount = 1})
+                    .value();
+      ok(runtime.connect(in.port("out"), to));
+      return to;
+    };
+    auto to = launch();
+    send_all(in, 10);
+    receive(to, 10);
+    ok(to.deactivate());
+    send_all(in, 50);
+    eventually([&] { return to.metrics().input_queue_depth == 50; });
+    ok(to.activate());
+    receive(to, 50);
+    ok(to.deactivate());
+    send_all(in, 20);
+    eventually([&] { return to.metrics().input_queue_depth == 20; });
+    ok(to.terminate());
+    eventually([&] { return dead.of("receiver_terminated").size() == 20; });
+    CHECK(to.metrics().messages_processed == 60);
+    to = launch();
+    send_all(in, 10);
+    receive(to, 10);
+    CHECK(runtime.wait_idle());
+    CHECK(dead.of("receiver_terminated").size() == 20);
+  }
+}
+
+TEST_CASE("a kernel's wire to itself joins its blocks, whatever the size of its clusters") {
+  for (uint32_t cluster : {1U, 2U, 4U}) {
+    CAPTURE(cluster);
+    Runtime runtime = make_runtime();
+    auto hop = runtime
+                   .launch<Hop>("hop", LaunchOptions::multi_block(4, 32)
+                                           .with_cluster_size(cluster)
+                                           .with_input_queue_capacity(32))
+                   .value();
+    ok(runtime.connect(hop.port("out"), hop));
+    for (uint64_t id = 0; id < 30; ++id) ok(hop.send(Number{id, 0, 10 * id}));
+    std::set<uint64_t> ids;
+    for (const Number& n : receive(hop, 30)) {
+      CHECK(n.key == 10 * n.id);
+      ids.insert(n.id);
+    }
+    CHECK(ids.size() == 30);
+    CHECK(runtime.wait_idle());
+    CHECK(hop.metrics().messages_processed == 30 + 10 * (29 * 30 / 2));
+    ok(hop.send(Number{0, 0, 0}));
+    ok(hop.terminate());
+    CHECK(receive(hop).id == 0);
+  }
+}

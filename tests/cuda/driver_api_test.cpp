@@ -4,6 +4,7 @@
 // After ours: it makes macros of the functions' names.
 #include <cuda.h>
 
+#include <cstddef>
 #include <string_view>
 #include <type_traits>
 
@@ -24,6 +25,7 @@ constexpr bool alike() {
   } else if constexpr (std::is_class_v<Ours>) {
     return (std::is_same_v<Ours, CUuuid> && std::is_same_v<Theirs, ::CUuuid> &&
             sizeof(CUuuid) == sizeof(::CUuuid)) ||
+           (std::is_same_v<Ours, CUlaunchConfig> && std::is_same_v<Theirs, ::CUlaunchConfig>) ||
            (std::is_same_v<Ours*, CUcontext> && std::is_same_v<Theirs*, ::CUcontext>) ||
            (std::is_same_v<Ours*, CUmodule> && std::is_same_v<Theirs*, ::CUmodule>) ||
            (std::is_same_v<Ours*, CUfunction> && std::is_same_v<Theirs*, ::CUfunction>) ||
@@ -60,6 +62,29 @@ RK_CUDA_GRAPH_API(RK_CHECK)
 #undef RK_CHECK
 
 static_assert(alike<CUdeviceptr, ::CUdeviceptr>() && alike<CUdevice, ::CUdevice>());
+
+// Structs that are passed by address: every member at its place.
+#define RK_SAME_PLACE(type, member, theirs)                           \
+  static_assert(offsetof(type, member) == offsetof(::type, theirs) && \
+                sizeof(type::member) == sizeof(::type::theirs))
+static_assert(sizeof(CUlaunchConfig) == sizeof(::CUlaunchConfig));
+RK_SAME_PLACE(CUlaunchConfig, grid_x, gridDimX);
+RK_SAME_PLACE(CUlaunchConfig, grid_y, gridDimY);
+RK_SAME_PLACE(CUlaunchConfig, grid_z, gridDimZ);
+RK_SAME_PLACE(CUlaunchConfig, block_x, blockDimX);
+RK_SAME_PLACE(CUlaunchConfig, block_y, blockDimY);
+RK_SAME_PLACE(CUlaunchConfig, block_z, blockDimZ);
+RK_SAME_PLACE(CUlaunchConfig, shared_memory, sharedMemBytes);
+RK_SAME_PLACE(CUlaunchConfig, stream, hStream);
+RK_SAME_PLACE(CUlaunchConfig, attributes, attrs);
+RK_SAME_PLACE(CUlaunchConfig, attribute_count, numAttrs);
+static_assert(sizeof(CUlaunchAttribute) == sizeof(::CUlaunchAttribute));
+RK_SAME_PLACE(CUlaunchAttribute, id, id);
+RK_SAME_PLACE(CUlaunchAttribute, value, value);
+RK_SAME_PLACE(CUlaunchAttribute, value.cluster.x, value.clusterDim.x);
+RK_SAME_PLACE(CUlaunchAttribute, value.cluster.y, value.clusterDim.y);
+RK_SAME_PLACE(CUlaunchAttribute, value.cluster.z, value.clusterDim.z);
+static_assert(kLaunchCluster == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
 
 static_assert(kSuccess == CUDA_SUCCESS);
 static_assert(kErrorInvalidValue == CUDA_ERROR_INVALID_VALUE);

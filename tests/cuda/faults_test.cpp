@@ -209,34 +209,85 @@ TEST_CASE("a device that dies fails its kernels, and every message is accounted 
 }
 
 TEST_CASE("a device that dies with messages on its own wires loses none of them silently") {
-  std::mutex mutex;
-  std::map<std::string, uint64_t> dead;
-  auto runtime = builder()
-                     .on_dead_letter([&](const DeadMessage& letter) {
-                       std::lock_guard lock(mutex);
-                       ++dead[letter.reason + " " + letter.edge];
-                     })
-                     .build()
-                     .value();
-  auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
-  auto middle = runtime.launch<Count>("middle", LaunchOptions::multi_block(2, 32)).value();
-  auto last = runtime.launch<Swallow>("last", LaunchOptions{}.without_auto_activate()).value();
-  ok(runtime.connect(in.port("out"), middle));
-  ok(runtime.connect(middle.port("out"), last));
-  send_all(in, 300);
-  eventually([&] { return last.metrics().input_queue_depth == 300; });
-  Broken broken(SimulatedFault::IllegalAddress);
-  for (const KernelHandle& kernel : {in, middle, last}) {
-    REQUIRE(kernel.wait(30s));
-    CHECK(kernel.state() == KernelState::Failed);
+  for (const SchedulerConfig& scheduler : every_strategy()) {
+    CAPTURE(to_string(scheduler.strategy));
+    std::mutex mutex;
+    std::map<std::string, uint64_t> dead;
+    auto runtime = builder()
+                       .on_dead_letter([&](const DeadMessage& letter) {
+                         std::lock_guard lock(mutex);
+                         ++dead[letter.reason + " " + letter.edge];
+                       })
+                       .build()
+                       .value();
+    auto options = LaunchOptions::multi_block(2, 32).with_scheduler(scheduler);
+    auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
+    auto middle = runtime.launch<EachThread>("middle", options).value();
+    auto last = runtime.launch<Swallow>("last", options.without_auto_activate()).value();
+    ok(runtime.connect(in.port("out"), middle));
+    ok(runtime.connect(middle.port("out"), last));
+    send_all(in, 300);
+    eventually([&] { return last.metrics().input_queue_depth == 300; });
+    Broken broken(SimulatedFault::IllegalAddress);
+    for (const KernelHandle& kernel : {in, middle, last}) {
+      REQUIRE(kernel.wait(30s));
+      CHECK(kernel.state() == KernelState::Failed);
+    }
+    REQUIRE(runtime.wait_idle(30s));
+    const KernelMetrics m = last.metrics();
+    CHECK(m.input_queue_depth == 0);
+    CHECK(m.messages_received == 0);
+    CHECK(middle.metrics().messages_sent == 300);
+    CHECK(in.metrics().messages_processed == 300);
+    // One dead letter says how many went with the device.
+    eventually([&] {
+      std::lock_guard lock(mutex);
+      return dead["device_lost middle.out:last"] == 1;
+    });
   }
+}
+
+TEST_CASE("a device that dies while its blocks share a wire's messages accounts for each") {
+  for (const SchedulerConfig& scheduler : every_strategy()) {
+    CAPTURE(to_string(scheduler.strategy));
+    Runtime runtime = make_runtime();
+    auto options = LaunchOptions::multi_block(3, 32).with_scheduler(scheduler);
+    auto source = runtime
+                      .launch<Source>("source", LaunchOptions{}.without_auto_activate(),
+                                      {.count = 1'000'000'000})
+                      .value();
+    auto middle = runtime.launch<EachThread>("middle", options).value();
+    auto last = runtime.launch<Swallow>("last", options).value();
+    ok(runtime.connect(source.port("out"), middle));
+    ok(runtime.connect(middle.port("out"), last));
+    ok(source.activate());
+    eventually([&] { return last.metrics().messages_processed > 200; });
+    Broken broken(SimulatedFault::IllegalAddress);
+    for (const KernelHandle& kernel : {source, middle, last}) REQUIRE(kernel.wait(30s));
+    REQUIRE(runtime.wait_idle(30s));
+    for (const KernelHandle& kernel : {middle, last}) {
+      const KernelMetrics m = kernel.metrics();
+      CHECK(m.messages_processed == m.messages_received);
+      CHECK(m.input_queue_depth == 0);
+    }
+  }
+}
+
+TEST_CASE("a device that dies while blocks of a cluster send to each other accounts for each") {
+  Runtime runtime = make_runtime();
+  auto hop =
+      runtime
+          .launch<Hop>(
+              "hop",
+              LaunchOptions::multi_block(4, 32).with_cluster_size(2).with_input_queue_capacity(32))
+          .value();
+  ok(runtime.connect(hop.port("out"), hop));
+  for (uint64_t id = 0; id < 20; ++id) ok(hop.send(Number{id, 0, ~uint64_t{0}}));
+  eventually([&] { return hop.metrics().messages_processed > 200; });
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(hop.wait(30s));
   REQUIRE(runtime.wait_idle(30s));
-  const KernelMetrics m = last.metrics();
+  const KernelMetrics m = hop.metrics();
+  CHECK(m.messages_processed == m.messages_received);
   CHECK(m.input_queue_depth == 0);
-  CHECK(m.messages_received == 0);
-  CHECK(middle.metrics().messages_sent == 300);
-  CHECK(in.metrics().messages_processed == 300);
-  // One dead letter says how many went with the device.
-  std::lock_guard lock(mutex);
-  CHECK(dead["device_lost middle.out:last"] == 1);
 }

@@ -1,26 +1,44 @@
 // That wires between kernels of one device lie there: what the behaviour suite cannot see.
-#include "backend/suite.hpp"
+#include <dlfcn.h>
 
-TEST_CASE("what one kernel sends another does not cross the bus") {
-  Runtime runtime = make_runtime();
-  auto source =
-      runtime.launch<Source>("source", LaunchOptions{}.without_auto_activate(), {.count = 1000})
-          .value();
-  auto middle = runtime.launch<Add>("middle", {}, {.amount = 1}).value();
-  auto last = runtime.launch<Swallow>("last").value();
-  ok(runtime.connect(source.port("out"), middle));
-  ok(runtime.connect(middle.port("out"), last));
-  ok(source.activate());
-  eventually([&] { return last.metrics().messages_processed == 1000; });
-  for (const KernelHandle& kernel : {middle, last}) {
-    const KernelMetrics m = kernel.metrics();
-    CHECK(m.bytes_to_device == 0);
-    CHECK(m.bytes_from_device == 0);
-    CHECK(m.messages_received == 1000);
-    CHECK(m.latency_max_us >= m.latency_min_us);
+#include "backend/suite.hpp"
+#include "cuda/simulated_driver.hpp"
+
+namespace {
+
+uint64_t looks_at_peers() {
+  void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
+  REQUIRE(library != nullptr);
+  return reinterpret_cast<decltype(&rk_simulated_looks_at_peers)>(
+      dlsym(library, "rk_simulated_looks_at_peers"))();
+}
+
+}  // namespace
+
+TEST_CASE("what one kernel sends another does not cross the bus, under any strategy") {
+  for (const SchedulerConfig& scheduler : every_strategy()) {
+    CAPTURE(to_string(scheduler.strategy));
+    Runtime runtime = make_runtime();
+    auto source =
+        runtime.launch<Source>("source", LaunchOptions{}.without_auto_activate(), {.count = 1000})
+            .value();
+    auto options = LaunchOptions::multi_block(2, 32).with_scheduler(scheduler);
+    auto middle = runtime.launch<Add>("middle", options, {.amount = 1}).value();
+    auto last = runtime.launch<Swallow>("last", options).value();
+    ok(runtime.connect(source.port("out"), middle));
+    ok(runtime.connect(middle.port("out"), last));
+    ok(source.activate());
+    eventually([&] { return last.metrics().messages_processed == 1000; });
+    for (const KernelHandle& kernel : {middle, last}) {
+      const KernelMetrics m = kernel.metrics();
+      CHECK(m.bytes_to_device == 0);
+      CHECK(m.bytes_from_device == 0);
+      CHECK(m.messages_received == 1000);
+      CHECK(m.latency_max_us >= m.latency_min_us);
+    }
+    eventually([&] { return last.metrics().latency_histogram.size() > 0; });
+    REQUIRE(runtime.wait_idle());
   }
-  eventually([&] { return last.metrics().latency_histogram.size() > 0; });
-  REQUIRE(runtime.wait_idle());
 }
 
 TEST_CASE("wires that the device's rings cannot serve go through the host, with the same result") {
@@ -55,4 +73,57 @@ TEST_CASE("more wires than a block has room for go through the host") {
   CHECK(all[15].metrics().bytes_to_device == 0);
   CHECK(all[16].metrics().bytes_to_device > 0);
   CHECK(runtime.wait_idle());
+}
+
+TEST_CASE("blocks of a cluster send to each other by way of their shared memory") {
+  for (const auto& [cluster, capacity] :
+       {std::pair{1U, 32UL}, {2U, 32UL}, {4U, 32UL}, {2U, 1UL << 16}}) {
+    CAPTURE(cluster);
+    CAPTURE(capacity);
+    std::string notice;
+    Runtime runtime = builder()
+                          .on_log([&](std::string_view, LogLevel, std::string_view text, double) {
+                            notice = text;
+                          })
+                          .build()
+                          .value();
+    const uint64_t before = looks_at_peers();
+    auto hop = runtime
+                   .launch<Hop>("hop", LaunchOptions::multi_block(4, 32)
+                                           .with_cluster_size(cluster)
+                                           .with_input_queue_capacity(capacity))
+                   .value();
+    ok(runtime.connect(hop.port("out"), hop));
+    for (uint64_t id = 0; id < 20; ++id) ok(hop.send(Number{id, 0, 100}));
+    receive(hop, 20);
+    const KernelMetrics m = hop.metrics();
+    CHECK(m.messages_received == 20 * 101);
+    CHECK(m.bytes_to_device == 20 * slot_stride(sizeof(Number)));
+    // Rings of 65,536 messages do not fit there.
+    const bool fits = cluster > 1 && capacity == 32;
+    CHECK((looks_at_peers() > before) == fits);
+    CHECK((notice.find("lower input_queue_capacity") != std::string::npos) ==
+          (cluster > 1 && !fits));
+    CHECK(runtime.wait_idle());
+  }
+}
+
+TEST_CASE("a device without clusters says so, and does without") {
+  setenv("RK_SIMULATED_WITHOUT_CLUSTERS", "1", 1);
+  std::string notice;
+  {
+    Runtime runtime = builder()
+                          .on_log([&](std::string_view, LogLevel, std::string_view text, double) {
+                            notice = text;
+                          })
+                          .build()
+                          .value();
+    auto hop =
+        runtime.launch<Hop>("hop", LaunchOptions::multi_block(2, 32).with_cluster_size(2)).value();
+    ok(runtime.connect(hop.port("out"), hop));
+    ok(hop.send(Number{1, 0, 9}));
+    CHECK(receive(hop).key == 9);
+  }
+  unsetenv("RK_SIMULATED_WITHOUT_CLUSTERS");
+  CHECK(notice == "cluster_size has no effect: cuda0 has no clusters of blocks");
 }

@@ -3,6 +3,7 @@
 // on demand the ways a GPU does: see simulated_driver.hpp.
 //
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
+// RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
 #include "cuda/simulated_driver.hpp"
 
 #include <dlfcn.h>
@@ -47,6 +48,8 @@ thread_local uint32_t deaths_at_launch = 0;
 bool device_has_died() { return deaths.load() != deaths_at_launch; }
 
 std::atomic<int> fault{static_cast<int>(SimulatedFault::None)};
+
+bool has_clusters() { return std::getenv("RK_SIMULATED_WITHOUT_CLUSTERS") == nullptr; }
 
 uint32_t threads_of_a_block() {
   const char* text = std::getenv("RK_SIMULATED_THREADS");
@@ -101,7 +104,18 @@ void pause_for(uint32_t ns) {
   die_with_the_device();
   std::this_thread::sleep_for(std::chrono::nanoseconds(ns > 500 ? 100'000 : 1000));
 }
-constexpr DeviceThread::Simulation kSimulation = {sync, now_ns, pause_for};
+// Blocks that are launched together, and where the shared memory of each lies.
+struct Cluster {
+  Barrier barrier;
+  std::vector<void*> shared;
+};
+std::atomic<uint64_t> looks_at_peers{0};
+void sync_cluster(void* cluster) { static_cast<Cluster*>(cluster)->barrier.wait(); }
+void* shared_of(void* cluster, uint32_t rank) {
+  looks_at_peers.fetch_add(1);
+  return static_cast<Cluster*>(cluster)->shared.at(rank);
+}
+constexpr DeviceThread::Simulation kSimulation = {sync, now_ns, pause_for, sync_cluster, shared_of};
 
 using Entry = void (*)(void* frames, const DeviceThread* thread);
 
@@ -143,7 +157,8 @@ struct Launch {
   uint32_t grid;
   uint32_t threads;
   size_t shared;
-  uint32_t deaths;  // of the device until then
+  uint32_t cluster;  // blocks of each
+  uint32_t deaths;   // of the device until then
 };
 
 }  // namespace
@@ -193,19 +208,24 @@ void run(const Launch& launch) {
     return;
   }
   std::vector<std::unique_ptr<Barrier>> barriers;
-  std::vector<void*> shared;
+  std::vector<std::unique_ptr<Cluster>> clusters;
   std::vector<std::thread> threads;
   for (uint32_t block = 0; block < launch.grid; ++block) {
+    if (block % launch.cluster == 0) {
+      auto& cluster =
+          clusters.emplace_back(new Cluster{Barrier(launch.cluster * launch.threads), {}});
+      for (uint32_t i = 0; i < launch.cluster; ++i) cluster->shared.push_back(take(launch.shared));
+    }
     barriers.push_back(std::make_unique<Barrier>(launch.threads));
-    shared.push_back(take(launch.shared));
     for (uint32_t rank = 0; rank < launch.threads; ++rank)
       threads.emplace_back(
-          [&launch, block, rank, barrier = barriers.back().get(), memory = shared.back()] {
+          [&launch, block, rank, barrier = barriers.back().get(), cluster = clusters.back().get()] {
             deaths_at_launch = launch.deaths;
             DeviceThread thread{};
             thread.simulation = &kSimulation;
             thread.simulated_block = barrier;
-            thread.shared_memory = memory;
+            thread.simulated_cluster = cluster;
+            thread.shared_memory = cluster->shared[block % launch.cluster];
             thread.rank_ = rank;
             thread.size_ = launch.threads;
             thread.block_ = block;
@@ -219,7 +239,8 @@ void run(const Launch& launch) {
           });
   }
   for (std::thread& thread : threads) thread.join();
-  for (void* memory : shared) std::free(memory);
+  for (const auto& cluster : clusters)
+    for (void* memory : cluster->shared) std::free(memory);
 }
 
 CUresult enqueue(CUstream stream, Launch launch) {
@@ -237,7 +258,7 @@ CUresult enqueue(CUstream stream, Launch launch) {
 }
 
 CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned shared,
-                CUstream stream, void** arguments) {
+                CUstream stream, void** arguments, unsigned cluster = 1) {
   if (death.load() != kSuccess) return death.load();
   if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
     return kErrorLaunchOutOfResources;
@@ -248,6 +269,7 @@ CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned sha
                 grid,
                 std::min(block, threads_of_a_block()),
                 shared,
+                cluster,
                 0};
   if (function->argument_bytes == 0) launch.frames = *static_cast<void**>(arguments[0]);
   if (stream->capture == nullptr) return enqueue(stream, std::move(launch));
@@ -259,6 +281,8 @@ CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned sha
 
 extern "C" {
 #define SIMULATED __attribute__((visibility("default")))
+
+SIMULATED unsigned long rk_simulated_looks_at_peers() { return looks_at_peers.load(); }
 
 SIMULATED void rk_simulate(SimulatedFault wanted) {
   fault.store(static_cast<int>(wanted));
@@ -354,7 +378,10 @@ SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
       *value = 1;
       break;
     case kAttributeComputeCapabilityMajor:
-      *value = 9;
+      *value = has_clusters() ? 9 : 8;
+      break;
+    case kAttributeClusterLaunch:
+      *value = has_clusters() ? 1 : 0;
       break;
     default:
       *value = 0;
@@ -549,6 +576,23 @@ SIMULATED CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfu
   const auto by_memory = static_cast<int>(kSharedBytes / std::max<size_t>(shared, 1));
   *blocks = std::min(std::min(2048 / std::max(threads, 1), 32), by_memory);
   return kSuccess;
+}
+SIMULATED CUresult cuOccupancyMaxActiveClusters(int* clusters, CUfunction function,
+                                                const CUlaunchConfig* config) {
+  int blocks = 0;
+  cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function, static_cast<int>(config->block_x),
+                                              config->shared_memory);
+  *clusters = blocks * kMultiprocessors / static_cast<int>(config->attributes[0].value.cluster.x);
+  return kSuccess;
+}
+SIMULATED CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function,
+                                    void** arguments, void**) {
+  unsigned cluster = 1;
+  for (unsigned i = 0; i < config->attribute_count; ++i)
+    if (config->attributes[i].id == kLaunchCluster) cluster = config->attributes[i].value.cluster.x;
+  if (!has_clusters() || config->grid_x % cluster != 0) return kErrorInvalidValue;
+  return launch(function, config->grid_x, config->block_x, config->shared_memory, config->stream,
+                arguments, cluster);
 }
 SIMULATED CUresult cuLaunchKernel(CUfunction function, unsigned grid, unsigned, unsigned,
                                   unsigned block, unsigned, unsigned, unsigned shared,

@@ -13,3 +13,5 @@ enum class SimulatedFault : int {
 
 // Found by dlsym in the library that RINGK_CUDA_LIBRARY names.
 extern "C" void rk_simulate(SimulatedFault fault);
+// How often a block has asked where the shared memory of another lies.
+extern "C" unsigned long rk_simulated_looks_at_peers();

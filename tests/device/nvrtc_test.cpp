@@ -47,6 +47,26 @@ extern "C" __global__ void inside(TurnReceiver<Scope::Device> from, TurnSender<S
 }
 )";
 
+// One block of a cluster that sends to another's shared memory.
+constexpr const char* kCluster = R"(
+#include "ringkernel/device/device_thread.hpp"
+#include "ringkernel/device/spsc_ring.hpp"
+using namespace ringkernel;
+extern "C" __global__ void beside(SpscReceiver from, SpscSender to, uint32_t rank) {
+  DeviceThread thread;
+  thread.sync_cluster();
+  to.ring = ring_at(thread.shared_of(rank), to.ring.capacity, to.ring.stride);
+  from.ring = ring_at(thread.shared(), to.ring.capacity, to.ring.stride);
+  if (from.available<Scope::Cluster>() > 0 && to.room<Scope::Cluster>(1) > 0) {
+    to.append()->message_id = from.front()->message_id;
+    to.publish<Scope::Cluster>();
+    from.pop();
+    from.release<Scope::Cluster>();
+  }
+  thread.sync_cluster();
+}
+)";
+
 class Run {
  public:
   Run(const Nvrtc& nvrtc, fs::path source, fs::path scratch)
@@ -84,6 +104,22 @@ class Run {
         for (const char* fence : {"membar", "fence"})
           if (ptx.find(fence) != std::string::npos)
             complain("rings for " + arch, "the PTX has a " + std::string(fence));
+      });
+  }
+
+  void clusters() {
+    for (const std::string& arch : architectures_)
+      jobs_.push_back([this, arch] {
+        const std::string ptx = compile(kCluster, "cluster", arch, {"--fmad=false"});
+        const bool has_clusters = arch != "sm_75" && arch != "sm_80";
+        for (const char* wanted : {"mapa.u64", "ld.acquire.cluster", "st.release.cluster",
+                                   "barrier.cluster.arrive", "barrier.cluster.wait"})
+          if ((ptx.find(wanted) != std::string::npos) != has_clusters)
+            complain("cluster for " + arch,
+                     (has_clusters ? "the PTX has no " : "the PTX has a ") + std::string(wanted));
+        for (const char* fence : {"membar", "fence"})
+          if (ptx.find(fence) != std::string::npos)
+            complain("cluster for " + arch, "the PTX has a " + std::string(fence));
       });
   }
 
@@ -199,6 +235,7 @@ int main(int argc, char** argv) {
   Run run(**nvrtc, argv[1], scratch);
   run.headers();
   run.rings();
+  run.clusters();
   run.baselines();
   run.handlers();
   for (const char* header : {"tests/backend/device_handlers.hpp",

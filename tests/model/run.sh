@@ -41,7 +41,7 @@ check() {  # MODEL MUTANTS
   done
 }
 
-[ $# -gt 0 ] || set -- waking fan_out mpmc_ring closing parking
+[ $# -gt 0 ] || set -- waking fan_out mpmc_ring spmc_ring closing parking
 for model in "$@"; do
   check "$model" "$(grep -oE 'MUTANT == [0-9]+' "$model.pml" | awk '$3 > n {n = $3} END {print n}')"
 done

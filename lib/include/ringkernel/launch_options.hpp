@@ -51,6 +51,10 @@ struct LaunchOptions {
   size_t input_queue_capacity = 1024;   // per ring, rounded up to a power of two
   size_t output_queue_capacity = 1024;  // of edges to outputs and to the host
   size_t shared_memory_size = 0;        // bytes per block, ctx.shared<T>()
+  // Blocks of a cluster, 1 to 8, of which grid_size is a multiple: a GPU from compute
+  // capability 9.0 runs them side by side, and a kernel's wire to itself joins them by way of their
+  // shared memory. Elsewhere it changes nothing.
+  uint32_t cluster_size = 1;
   bool auto_activate = true;
   bool cooperative = false;  // all blocks are one actor: granularity grid
   bool enable_k2k = false;   // K2K edges may leave and enter; connect() switches it on, see status
@@ -67,6 +71,7 @@ struct LaunchOptions {
   RK_API LaunchOptions& with_input_queue_capacity(size_t capacity);
   RK_API LaunchOptions& with_output_queue_capacity(size_t capacity);
   RK_API LaunchOptions& with_shared_memory(size_t bytes);
+  RK_API LaunchOptions& with_cluster_size(uint32_t blocks);
   RK_API LaunchOptions& without_auto_activate();
   RK_API LaunchOptions& with_cooperative(bool enable);
   RK_API LaunchOptions& with_k2k(bool enable);

@@ -20,6 +20,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ringkernel/device/module.hpp"
 #include "ringkernel/error.hpp"
@@ -72,6 +73,7 @@ class RemoteEdge {
   virtual const std::vector<SendCounters*>& sent() const = 0;         // by sending block
   virtual const std::vector<ReceiveCounters*>& received() const = 0;  // by receiving block
   virtual uint64_t capacity() const = 0;
+  virtual uint64_t ring_capacity() const = 0;  // of each ring
   // Before open(), while the block is owned. `refusing`: a closed edge, for what a sender offers
   // after close().
   virtual void attach_sender(uint32_t block, OutEdge* refusing,
@@ -132,6 +134,8 @@ class RemoteKernel {
   virtual uint64_t bytes_from_device() const = 0;
   virtual uint64_t device_memory() const = 0;
   virtual int device() const = 0;  // its ordinal
+  // What of its options has no effect on this device, and why; empty: nothing.
+  virtual std::string_view notice() const = 0;
 
   // A wire to another kernel that lies on the device as a whole; null: it cannot.
   virtual Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,

@@ -132,6 +132,11 @@ LaunchOptions& LaunchOptions::with_shared_memory(size_t bytes) {
   return *this;
 }
 
+LaunchOptions& LaunchOptions::with_cluster_size(uint32_t blocks) {
+  cluster_size = blocks;
+  return *this;
+}
+
 LaunchOptions& LaunchOptions::without_auto_activate() {
   auto_activate = false;
   return *this;

@@ -81,11 +81,10 @@ bool is_stealing(const Plan& plan, const GraphNode& to) {
          to.parts_[0]->owner.block.steal_threshold != 0;
 }
 
-// The rings of the device are of one kind: a sender and a receiver each, and senders that wait.
-bool may_lie_on_device(const EdgeSpec& spec, const Plan& plan, const GraphNode& from,
-                       const GraphNode& to) {
-  return from.remote_ != nullptr && to.remote_ != nullptr && plan.kind == RingKind::Spsc &&
-         plan.levels == 1 && spec.on_full == OnFull::Wait && spec.port < from.module_->port_count;
+// On a device, senders wait.
+bool may_lie_on_device(const EdgeSpec& spec, const GraphNode& from, const GraphNode& to) {
+  return from.remote_ != nullptr && to.remote_ != nullptr && spec.on_full == OnFull::Wait &&
+         spec.port < from.module_->port_count;
 }
 
 // How the messages of a type are spread over the receiver's blocks.
@@ -189,7 +188,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
     return {};
   };
   if (auto done = allocate_counters(); !done) return tl::unexpected(done.error());
-  if (may_lie_on_device(spec, plan, *from, *to)) {
+  if (may_lie_on_device(spec, *from, *to)) {
     auto remote = from->remote_->connect(*to->remote_, remote_spec(spec, plan, edge, *this));
     if (!remote) return tl::unexpected(remote.error());
     if (*remote != nullptr) {
@@ -203,7 +202,8 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
         edges_.push_back(std::move(owned));
       }
       from->k2k_ = to->k2k_ = true;
-      attach_on_device(edge, route_of(spec, *to, plan.types[0]) == Route::All ? plan.receivers : 1);
+      const bool to_all = route_of(spec, *to, plan.types[0]) == Route::All && !plan.shared_inbox;
+      attach_on_device(edge, to_all ? plan.receivers : 1);
       return &edge;
     }
   }
@@ -415,8 +415,7 @@ Result<void> Engine::set_credits(const std::vector<Node*>& cycle, uint64_t credi
           if (edge->remote_ == nullptr || edge->from_ != &kernel || !inside(edge->to_)) continue;
           b.cycle_max += parts->out_ports[edge->port_].max;
           if (kernel.parts_.front() != parts) continue;
-          const uint64_t holds =
-              edge->capacity_ / (edge->remote_->sent().size() * edge->remote_->received().size());
+          const uint64_t holds = edge->remote_->ring_capacity();
           if (holds < credits) checked = too_few_slots(holds, credits, edge->id_);
           if (auto joined = edge->remote_->join_cycle(); !joined) checked = joined;
         }

@@ -175,6 +175,9 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
     return fail(ErrorCode::InvalidConfig,
                 "shared_memory_size must be at most " + std::to_string(kMostSharedBytes),
                 spec.name);
+  if (o.cluster_size < 1 || o.cluster_size > 8 || o.grid_size % o.cluster_size != 0)
+    return fail(ErrorCode::InvalidConfig,
+                "cluster_size must be 1 to 8, and grid_size a multiple of it", spec.name);
   if (!spec.params.empty() && spec.params.size() != m->params_size)
     return fail(ErrorCode::InvalidConfig,
                 "params have " + std::to_string(spec.params.size()) +

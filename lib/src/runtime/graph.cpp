@@ -317,6 +317,8 @@ Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) 
                                                        node.transfer_.sources());
   if (!kernel) return tl::unexpected(kernel.error());
   node.remote_ = std::move(*kernel);
+  if (const std::string notice(node.remote_->notice()); !notice.empty() && log_)
+    log_(node.name_, static_cast<int>(LogLevel::Info), notice, 0);
   for (uint32_t i = 0; i < node.parts_.size(); ++i)
     node.parts_[i]->device_counters = node.remote_->counters(i);
   return {};

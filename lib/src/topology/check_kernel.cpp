@@ -62,6 +62,14 @@ void warn_no_effect(Reader& reader, const Value& own, const Kernel& kernel) {
                                                      kernel.granularity == Granularity::Grid &&
                                                      kernel.launch.grid_size > 1)
     warn(*size, "'grid_size' has no effect on the CPU: granularity grid runs as one block there");
+  if (const Value* size = launch->find("cluster_size");
+      size != nullptr && kernel.launch.cluster_size > 1) {
+    if (cpu)
+      warn(*size, "'cluster_size' has no effect on the CPU");
+    else if (kernel.granularity == Granularity::Grid ||
+             kernel.launch.mode != KernelMode::Persistent)
+      warn(*size, "'cluster_size' acts with blocks that are resident, each for itself");
+  }
   const Value* scheduler = launch->find("scheduler");
   if (scheduler == nullptr || !kernel.launch.scheduler) return;
   const SchedulerStrategy strategy = kernel.launch.scheduler->strategy;

@@ -54,6 +54,8 @@ const std::vector<KeyInfo>& key_table() {
       {S::Launch, "output_queue_capacity", H::Integer, "", false,
        "messages per ring to outputs and the host (1024)"},
       {S::Launch, "shared_memory_size", H::Size, "", false, "bytes of shared memory per block (0)"},
+      {S::Launch, "cluster_size", H::Integer, "", false,
+       "blocks side by side on a GPU, 1 to 8; divides grid_size (1)"},
       {S::Launch, "auto_activate", H::Boolean, "", false,
        "active as soon as it is launched (true)"},
       {S::Launch, "cooperative", H::Boolean, "", false, "granularity grid (false)"},

@@ -260,6 +260,14 @@ void read_launch(Reader& reader, const Value& value, Kernel& kernel) {
     o.output_queue_capacity = power_of_two(*n);
   }
   if (auto n = reader.size(*launch, "shared_memory_size")) o.shared_memory_size = *n;
+  if (auto n = reader.integer(*launch, "cluster_size", 1, 8)) {
+    o.cluster_size = static_cast<uint32_t>(*n);
+    if (o.grid_size % o.cluster_size != 0)
+      reader.error(launch->find("cluster_size")->position,
+                   "grid_size is no multiple of cluster_size", "bad-value", "",
+                   "clusters have " + std::to_string(o.cluster_size) +
+                       " blocks each, and there are " + std::to_string(o.grid_size));
+  }
   if (auto b = reader.boolean(*launch, "auto_activate")) o.auto_activate = *b;
   if (auto b = reader.boolean(*launch, "cooperative")) o.cooperative = *b;
   if (auto b = reader.boolean(*launch, "enable_k2k")) {

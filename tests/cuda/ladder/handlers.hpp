@@ -19,13 +19,21 @@ struct Tally {
   uint64_t wrong;  // out of order: lost, doubled or overtaken
   uint64_t sum;
 };
+// A token, and the key that says to which block it goes.
+struct Token {
+  uint64_t hops;
+  uint64_t to;
+  uint64_t rest[6];
+};
 RK_MESSAGE(Small, word)
+RK_MESSAGE(Token, hops, to, rest)
 RK_MESSAGE(Medium, word)
 RK_MESSAGE(Large, word)
 RK_MESSAGE(Tally, seen, wrong, sum)
 
 namespace port {
 inline constexpr ringkernel::Port<"out", Small> out;
+inline constexpr ringkernel::Port<"out", Token> token;
 inline constexpr ringkernel::Port<"tally", Tally> tally;
 }  // namespace port
 
@@ -68,6 +76,25 @@ struct Relay {
     Small next = in;
     --next.word[0];
     ctx.emit(port::out, next);
+  }
+};
+
+// A token between two blocks of one kernel.
+struct Bounce {
+  struct Params {
+    uint64_t key[2];  // that goes to each block
+  };
+  struct State {
+    uint64_t seen;
+  };
+  using Ports = ringkernel::Ports<port::token>;
+  using Keys = ringkernel::Keys<&Token::to>;
+  using Context = ringkernel::Context<Bounce>;
+  RK_DEVICE_SOURCE(Bounce);
+  static void on_message(Context& ctx, State& state, const Token& in) {
+    ++state.seen;
+    if (in.hops == 0) return;
+    ctx.emit(port::token, Token{in.hops - 1, ctx.params().key[1 - ctx.block()], {}});
   }
 };
 

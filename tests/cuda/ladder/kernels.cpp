@@ -10,6 +10,7 @@
 
 #include "cuda/ladder/baselines.hpp"
 #include "cuda/ladder/handlers.hpp"
+#include "ringkernel/device/make_module.hpp"
 #include "ringkernel/runtime.hpp"
 
 namespace ladder {
@@ -27,13 +28,14 @@ T value_of(Result<T> result, const char* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+RuntimeBuilder builder(const std::string& source) {
+  return RuntimeBuilder{}
+      .backend(Backend::Cuda)
+      .device_include(source)
+      .device_include(source + "/tests");
+}
 Runtime make_runtime(const std::string& source) {
-  return value_of(RuntimeBuilder{}
-                      .backend(Backend::Cuda)
-                      .device_include(source)
-                      .device_include(source + "/tests")
-                      .build(),
-                  "building a runtime");
+  return value_of(builder(source).build(), "building a runtime");
 }
 
 LaunchOptions one_block() { return LaunchOptions::single_block(kThreads); }
@@ -134,6 +136,32 @@ void rate_between(const std::string& source, const Scale& scale, const std::stri
   report(job, kUs, "messages/s", static_cast<double>(messages) / took, messages);
 }
 
+// Passes a token to and fro, doubling its hops until they take long enough, so that a slow way ends
+// too. `send` begins with so many hops.
+template <class Send>
+uint64_t report_hops(Runtime& runtime, const Scale& scale, const std::string& job, Send&& send) {
+  uint64_t hops = std::min<uint64_t>(scale.messages, 2'000);
+  for (;; hops *= 2) {
+    const auto begun = Clock::now();
+    send(hops);
+    demand(runtime.wait_idle(60s), "the token did not come to its end");
+    const double took = seconds_since(begun);
+    if (took < 0.5 && 2 * hops <= scale.messages) continue;
+    report(job, kUs, "us per round trip", 2e6 * took / static_cast<double>(hops), hops / 2);
+    return hops;
+  }
+}
+
+// A key whose messages the block gets, of two.
+uint64_t key_of_block(uint32_t block) {
+  const KeySpec& spec = module_of<Bounce>().keys[0];
+  for (Token token{};; ++token.to) {
+    Key key;
+    read_key(spec, &token, key);
+    if (block_of_key(key.hash, 2) == block) return token.to;
+  }
+}
+
 // What nvidia-smi says that the GPU takes; none: it is not there.
 std::optional<double> watts() {
   FILE* pipe = popen(
@@ -190,20 +218,42 @@ void Kernels::ping_pong() const {
   auto right = launch<Relay>(runtime, "right");
   wire(runtime, left, right);
   wire(runtime, right, left);
-  // Doubled until it takes a second, so that a slow way ends too.
-  uint64_t hops = std::min<uint64_t>(scale_.messages, 2'000);
-  for (;; hops *= 2) {
-    const auto begun = Clock::now();
-    value_of(left.send(Small{{hops}}), "a token");
-    demand(runtime.wait_idle(60s), "the token did not come to its end");
-    const double took = seconds_since(begun);
-    if (took < 0.5 && 2 * hops <= scale_.messages) continue;
-    report("K1 ping-pong of two kernels", kUs, "us per round trip",
-           2e6 * took / static_cast<double>(hops), hops / 2);
-    break;
-  }
+  const uint64_t hops =
+      report_hops(runtime, scale_, "K1 ping-pong of two kernels",
+                  [&](uint64_t n) { value_of(left.send(Small{{n}}), "a token"); });
   const uint64_t handled = left.metrics().messages_processed + right.metrics().messages_processed;
   demand(handled >= hops + 1, "hops are missing");
+}
+
+// The same of two blocks of one kernel, by way of the device's memory and of a cluster's shared
+// one.
+void Kernels::block_ping_pong() const {
+  const std::array keys = {key_of_block(0), key_of_block(1)};
+  for (const uint32_t cluster : {1U, 2U}) {
+    std::string notice;
+    Runtime runtime = value_of(builder(source_)
+                                   .on_log([&](std::string_view, LogLevel, std::string_view text,
+                                               double) { notice = text; })
+                                   .build(),
+                               "building a runtime");
+    auto kernel = launch<Bounce>(
+        runtime, "bounce",
+        LaunchOptions::multi_block(2, kThreads).with_cluster_size(cluster).with_queue_capacity(32),
+        {.key = {keys[0], keys[1]}});
+    if (!notice.empty()) {
+      std::fprintf(stderr, "K1: %s\n", notice.c_str());
+      continue;
+    }
+    wire(runtime, kernel, kernel);
+    const uint64_t hops =
+        report_hops(runtime, scale_,
+                    std::string("K1 ping-pong of two blocks, ") +
+                        (cluster == 1 ? "device memory" : "shared memory of a cluster"),
+                    [&](uint64_t n) {
+                      value_of(kernel.send(Token{n, keys[0], {}}), "a token");
+                    });
+    demand(kernel.metrics().messages_processed >= hops + 1, "hops are missing");
+  }
 }
 
 void Kernels::fan_in() const {

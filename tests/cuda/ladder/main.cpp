@@ -33,6 +33,7 @@ const std::vector<Rung>& rungs() {
       {"K1",
        [](Gpu& g, const Kernels& k, const Scale& s) {
          k.ping_pong();
+         k.block_ping_pong();
          l2_ping_pong(g, s);
        }},
       {"K2", [](Gpu&, const Kernels& k, const Scale&) { k.fan_in(); }},

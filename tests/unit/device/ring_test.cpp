@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ringkernel/device/mpmc_ring.hpp"
+#include "ringkernel/device/spmc_ring.hpp"
 #include "ringkernel/device/spsc_ring.hpp"
 #include "ringkernel/device/turn_ring.hpp"
 
@@ -83,6 +84,73 @@ TEST_CASE("SPSC: two threads pass a million messages through a small ring, in or
   }
   producer.join();
   CHECK(ordered);
+}
+
+TEST_CASE("SPMC: what consumers give back is free from the oldest on, whoever was first") {
+  Memory memory(4);
+  SpmcSender sender;
+  SpmcReceiver one, other;
+  sender.ring = one.ring = other.ring = memory.ring;
+  auto send = [&](uint32_t n) {
+    for (uint32_t i = 0; i < n; ++i) value_of(sender.append()) = i;
+    sender.publish();
+  };
+  CHECK(sender.room(9) == 4);
+  CHECK(one.take(9) == 0);
+  for (int lap = 0; lap < 3; ++lap) {
+    send(4);
+    CHECK(sender.room(1) == 0);
+    CHECK(one.take(2) == 2);
+    CHECK(other.take(9) == 2);
+    CHECK(one.waiting() == 0);
+    other.release(2);
+    CHECK(sender.room(1) == 0);
+    one.release(1);
+    CHECK(one.taken == 1);
+    CHECK(sender.room(4) == 1);
+    one.release(1);
+    CHECK(sender.room(4) == 4);
+    send(1);  // the next lap's runs begin elsewhere
+    CHECK(one.take(9) == 1);
+    one.release(1);
+    CHECK(sender.room(4) == 4);
+  }
+}
+
+TEST_CASE("SPMC: three consumers take each message of a small ring once, whole") {
+  for (uint32_t capacity : {1U, 8U}) {
+    Memory memory(capacity);
+    constexpr uint64_t kCount = 200'000;
+    std::vector<std::atomic<uint8_t>> seen(kCount);
+    std::atomic<uint64_t> received{0};
+    std::vector<std::thread> threads;
+    threads.emplace_back([&] {
+      SpmcSender sender;
+      sender.ring = memory.ring;
+      for (uint64_t i = 0; i < kCount;) {
+        const uint32_t n = min_of(sender.room(3), 3U);
+        for (uint32_t k = 0; k < n && i < kCount; ++k) value_of(sender.append()) = i++;
+        if (n == 0) std::this_thread::yield();
+        sender.publish();
+      }
+    });
+    for (uint32_t c = 0; c < 3; ++c)
+      threads.emplace_back([&, c] {
+        SpmcReceiver receiver;
+        receiver.ring = memory.ring;
+        while (received.load() < kCount) {
+          const uint32_t n = receiver.take(1 + c);
+          if (n == 0) std::this_thread::yield();
+          for (uint32_t k = 0; k < n; ++k)
+            seen[value_of(receiver.ring.slot(receiver.head + k))].fetch_add(1);
+          if (n > 1) receiver.release(1);
+          if (n > 0) receiver.release(receiver.taken);
+          received.fetch_add(n);
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    CHECK(std::all_of(seen.begin(), seen.end(), [](auto& n) { return n.load() == 1; }));
+  }
 }
 
 TEST_CASE("turn ring: two threads pass messages with loads and stores alone") {

@@ -57,7 +57,8 @@ kernels:
     params: {name: "string[8] = a b", n: "i32 = -4", f: "f32 = 0.1"}
     constants: {N: 4}
     build: {flags: ["-DX=$$1"], math: fast}
-    launch: {scheduler: {strategy: priority, levels: 3}, shared_memory_size: 4KiB}
+    launch: {scheduler: {strategy: priority, levels: 3}, shared_memory_size: 4KiB, grid_size: 6,
+      cluster_size: 2}
 inputs:
   tick: {every: 1500us, count: 2, message: Every, value: {b: 1, c: null, d: "x\"y\\ $$5: , {", g: [{x: 1}, {x: 2}], h: []}}
   list: {values: [], message: Every, deadline: 5s, priority: high}

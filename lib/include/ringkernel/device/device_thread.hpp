@@ -27,6 +27,23 @@ struct DeviceThread {
     return ns;
   }
   __device__ void pause(uint32_t ns) const { __nanosleep(ns); }
+  // All blocks of the cluster meet. From compute capability 9.0 on.
+  __device__ void sync_cluster() const {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "barrier.cluster.arrive.release;\n\t"
+        "barrier.cluster.wait.acquire;" ::
+            : "memory");
+#endif
+  }
+  // The shared memory of a block of the cluster. As above; it is there between two sync_cluster().
+  __device__ void* shared_of([[maybe_unused]] uint32_t rank) const {
+    void* memory = shared();
+#if __CUDA_ARCH__ >= 900
+    asm("mapa.u64 %0, %1, %2;" : "=l"(memory) : "l"(memory), "r"(rank));
+#endif
+    return memory;
+  }
   // Memory that the threads of the block share, zeroed by nobody.
   __device__ void* shared() const {
     extern __shared__ uint4 rk_shared[];
@@ -37,9 +54,12 @@ struct DeviceThread {
     void (*sync)(void* block);
     uint64_t (*now_ns)();
     void (*pause)(uint32_t ns);
+    void (*sync_cluster)(void* cluster);
+    void* (*shared_of)(void* cluster, uint32_t rank);
   };
   const Simulation* simulation;
   void* simulated_block;
+  void* simulated_cluster;
   void* shared_memory;
   uint32_t rank_, size_, block_, blocks_;
   uint32_t rank() const { return rank_; }
@@ -49,6 +69,8 @@ struct DeviceThread {
   void sync() const { simulation->sync(simulated_block); }
   uint64_t now_ns() const { return simulation->now_ns(); }
   void pause(uint32_t ns) const { simulation->pause(ns); }
+  void sync_cluster() const { simulation->sync_cluster(simulated_cluster); }
+  void* shared_of(uint32_t rank) const { return simulation->shared_of(simulated_cluster, rank); }
   void* shared() const { return shared_memory; }
 #endif
 

@@ -5,6 +5,7 @@
 
 #include "ringkernel/device/device_record.hpp"
 #include "ringkernel/device/outbox.hpp"
+#include "ringkernel/device/spmc_ring.hpp"
 
 namespace ringkernel {
 
@@ -30,10 +31,32 @@ struct alignas(RK_CACHE_LINE) K2kTable {
   uint32_t out_states[kMostK2kEdges];  // K2kState
 };
 
-// One ring, as its sending block sees it.
+// The rings of a wire lie side by side, receiver-major, then by sender, then by priority level.
+RK_HD Ring nth_ring(Ring first, uint64_t n) {
+  first.control += n;
+  first.slots += n * first.capacity * first.stride;
+  return first;
+}
+
+// Blocks of one cluster, joined by their kernel's wire to itself: the rings between them lie in the
+// shared memory of the one that receives, by sender, behind a doorbell of their own. What reaches
+// them has the cluster's scope. Such a wire has one level and a receiver for each ring.
+struct K2kCluster {
+  uint32_t first = 0;   // of its blocks
+  uint32_t blocks = 0;  // 0: the wire's rings all lie in the device's memory
+  uint32_t offset = 0;  // of the doorbell, in the shared memory of each
+
+  RK_HD bool has(uint32_t block) const { return block - first < blocks; }
+};
+RK_HD constexpr uint64_t cluster_bytes(uint32_t blocks, uint32_t capacity, uint32_t stride) {
+  return blocks == 0 ? 0 : sizeof(Signal) + blocks * ring_bytes(capacity, stride);
+}
+
+// One ring, as its sending block sees it. A ring has one sender, whoever receives: so the room
+// that a block sees before its handler is there when the handler has returned.
 struct K2kLink {
-  SpscSender spsc;
-  Signal* doorbell = nullptr;  // the receiving block's, in device memory
+  SpmcSender sender;           // where only one block takes from the ring, its SpscSender
+  Signal* doorbell = nullptr;  // the receiving block's, or of an inbox; in device memory
   uint64_t bit = 0;
 };
 
@@ -45,29 +68,63 @@ struct K2kOut {
   uint8_t in_cycle = 0;
   uint16_t message_type = 0;
   uint32_t payload_size = 0;
-  uint32_t max = 1;  // of the port
-  uint32_t targets = 0;
+  uint32_t max = 1;      // of the port
+  uint32_t targets = 0;  // receiving blocks, 1 for an inbox that they share
+  uint32_t levels = 1;   // of priority: a ring each
+  uint32_t shared = 0;   // 1: several blocks take from its rings
   uint32_t next = 0;
   uint32_t block_field_offset = 0;
   uint32_t block_field_size = 0;
   KeySpec key;
   K2kState state = K2kState::Open;
-  K2kLink* links = nullptr;          // a target each
+  K2kCluster cluster;                // of its targets
+  K2kLink* links = nullptr;          // target-major, then priority levels
   SendCounters* counters = nullptr;  // mapped
   uint64_t offered = 0;
   uint64_t waited_us = 0;
   uint64_t waiting_since_us = 0;  // 0: it has room
+
+  RK_HD uint32_t link_count() const { return targets * levels; }
+  RK_HD uint32_t room(uint32_t link, uint32_t wanted) {
+    SpmcSender& sender = links[link].sender;
+    if (cluster.has(link)) return sender.SpscSender::room<Scope::Cluster>(wanted);
+    return shared != 0 ? sender.room(wanted) : sender.SpscSender::room(wanted);
+  }
 };
 
 // A wire, as one of its receiving blocks sees it; as above.
 struct K2kIn {
   uint32_t edge = kNoEdge;
   uint32_t senders = 0;
+  uint32_t levels = 1;
+  uint32_t shared = 0;  // 1: other blocks take from its rings too
   uint32_t in_cycle = 0;
   uint32_t first_bit = 0;
-  SpscReceiver* rings = nullptr;        // a sending block each
+  K2kCluster cluster;                   // of its senders
+  SpmcReceiver* rings = nullptr;        // by sending block, then priority level
   ReceiveCounters* counters = nullptr;  // mapped
   uint64_t delivered = 0;
+  // Work stealing
+  Ring first_ring;      // of all that the wire has
+  SpmcReceiver stolen;  // that of a sibling, where the batch is its
+
+  RK_HD uint32_t ring_count() const { return senders * levels; }
+  RK_HD uint32_t level(uint32_t ring) const { return levels == 1 ? 0 : ring % levels; }
+};
+
+// How a block helps its siblings: see SchedulerConfig.
+struct K2kStealing {
+  uint32_t steal_threshold = 0;  // 0: it does not
+  uint32_t share_threshold = 0;
+  uint32_t max_steal_batch = 0;
+  uint32_t steal_neighborhood = 0;
+  uint32_t index = 0;  // of the block
+  uint32_t blocks = 1;
+
+  // Kept by the block
+  uint32_t next = 0;   // how far behind it the sibling is that was looked at last
+  uint32_t stole = 0;  // 1: the last batch was a sibling's
+  uint64_t stolen = 0;
 };
 
 // One copy of a record, to be written to a ring.
@@ -87,10 +144,15 @@ struct K2kFrame {
   K2kOut** outs = nullptr;            // kMostK2kEdges pointers each, in device memory
   K2kIn** ins = nullptr;
   Signal* doorbell = nullptr;
+  uint32_t shares_doorbell = 0;  // 1: its siblings have the same, for an inbox that they share
+  Signal* cluster_doorbell = nullptr;  // in shared memory; null: there is none
+  K2kStealing stealing;
   LatencyHistogram* latency = nullptr;  // copied to `counters` now and then
   K2kCopy* copies = nullptr;            // kK2kCopies
 
   uint32_t largest_payload = 0;  // of what the block emits
+  uint32_t cluster_offset = 0;   // in shared memory: what is kept for rings between the blocks of
+  uint32_t cluster_bytes = 0;    // a cluster; 0: the kernel is not launched in clusters
 
   // Kept by the block: what the table says
   uint32_t generation = 0;
@@ -112,20 +174,24 @@ struct K2kFrame {
   int64_t credits_back = 0;
 };
 
+RK_HD uint8_t priority_of(const DeviceRecord& record, const MessageHeader* parent) {
+  if (record.priority != kPriorityOfMessage) return record.priority;
+  return parent != nullptr ? parent->priority : Emission{}.priority;
+}
+
 // What a record asks for, beside what its message hands on. `answers`: the duty to answer, too.
 RK_HD Emission emission_of(const DeviceRecord& record, const MessageHeader* parent, bool answers) {
   Emission emission;
   if (parent != nullptr) {
     emission.deadline = parent->deadline;
     emission.root = parent->root;
-    emission.priority = parent->priority;
     if (answers) {
       emission.hops = static_cast<uint8_t>(parent->hops + 1);
       emission.correlation_id = parent->correlation_id;
       emission.reply_to = parent->reply_to;
     }
   }
-  if (record.priority != kPriorityOfMessage) emission.priority = record.priority;
+  emission.priority = priority_of(record, parent);
   if (record.deadline != 0) emission.deadline = record.deadline;
   return emission;
 }

@@ -35,8 +35,8 @@ class K2kSender {
     RK_ROLLED for (uint32_t i = 0; i < f_.out_count && wanted > 0; ++i) {
       if (f_.outs[i]->state != K2kState::Open) continue;
       K2kOut& out = *f_.outs[i];
-      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) {
-        const uint32_t slots = out.links[t].spsc.room((calls + wanted) * out.max);
+      RK_ROLLED for (uint32_t t = 0; t < out.link_count(); ++t) {
+        const uint32_t slots = out.room(t, (calls + wanted) * out.max);
         const uint32_t all = slots / out.max;
         wanted = min_of(wanted, all > calls ? all - calls : 0);
       }
@@ -88,8 +88,8 @@ class K2kSender {
     RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
       K2kOut& out = *f_.outs[i];
       uint64_t n = 0;
-      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) n +=
-          out.links[t].spsc.tail - out.links[t].spsc.published;
+      RK_ROLLED for (uint32_t t = 0; t < out.link_count(); ++t) n +=
+          out.links[t].sender.tail - out.links[t].sender.published;
       if (n == 0) continue;
       any = true;
       out.offered += n;
@@ -102,16 +102,24 @@ class K2kSender {
     store_release<Scope::System>(&f_.counters->created, f_.created);
     RK_ROLLED for (uint32_t i = 0; i < f_.out_count; ++i) {
       K2kOut& out = *f_.outs[i];
-      RK_ROLLED for (uint32_t t = 0; t < out.targets; ++t) {
+      RK_ROLLED for (uint32_t t = 0; t < out.link_count(); ++t) {
         K2kLink& link = out.links[t];
-        if (link.spsc.tail == link.spsc.published) continue;
-        link.spsc.publish();
-        fetch_or(&link.doorbell->word, link.bit);
+        if (link.sender.tail == link.sender.published) continue;
+        if (out.cluster.has(t))
+          publish<Scope::Cluster>(link);
+        else
+          publish<Scope::Device>(link);
       }
     }
   }
 
  private:
+  template <Scope S>
+  RK_HD static void publish(K2kLink& link) {
+    link.sender.publish<S>();
+    fetch_or<S>(&link.doorbell->word, link.bit);
+  }
+
   // Ids that one batch may need: all copies of all its messages.
   static constexpr uint64_t kLeastIds = 1 << 20;
 
@@ -149,7 +157,9 @@ class K2kSender {
   RK_HD void append(uint32_t& n, DeviceRecord& record, const MessageHeader* parent, K2kOut& out,
                     uint32_t target, Block& b) {
     K2kCopy& copy = f_.copies[n++];
-    copy.slot = out.links[target].spsc.append();
+    const uint32_t level =
+        out.levels == 1 ? 0 : min_of<uint32_t>(priority_of(record, parent), out.levels - 1);
+    copy.slot = out.links[target * out.levels + level].sender.append();
     copy.record = &record;
     copy.parent = parent;
     copy.out = &out;

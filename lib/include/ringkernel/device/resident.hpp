@@ -71,7 +71,7 @@ class Resident : private ResidentLink {
         if (pause < f_.idle_ns) pause *= 2;
       }
       waiting = agree(leader() ? next_batch(worked) : 0);
-      if (waiting == kLeave) return;
+      if (waiting == kLeave) return meet_cluster();
     }
   }
 

@@ -57,6 +57,7 @@ class ResidentLink {
       n = receiver.look(f_.window);
     }
     if (n > 0) n = room_for(n);
+    if (n > 0) n = receiver.claim(n);
     batches_ = n > 0 ? batches_ + 1 : 0;
     return n;
   }
@@ -86,6 +87,18 @@ class ResidentLink {
   RK_HD void zero_shared() {
     RK_ROLLED for (uint32_t i = side_.thread.rank(); i < b_.shared_size;
                    i += side_.thread.size()) static_cast<unsigned char*>(side_.shared)[i] = 0;
+    if (f_.k2k.cluster_bytes == 0) return;
+    auto* rings = reinterpret_cast<uint64_t*>(static_cast<unsigned char*>(side_.thread.shared()) +
+                                              f_.k2k.cluster_offset);
+    RK_ROLLED for (uint32_t i = side_.thread.rank(); i < f_.k2k.cluster_bytes / 8;
+                   i += side_.thread.size()) rings[i] = 0;
+    meet_cluster();
+  }
+  // Before anybody writes to another block's shared memory, and after the last has done so.
+  RK_HD void meet_cluster() const {
+    if (f_.k2k.cluster_bytes == 0) return;
+    side_.thread.sync();
+    side_.thread.sync_cluster();
   }
 
   RK_HD void come_alive() {
@@ -118,9 +131,40 @@ class ResidentLink {
     if (generation == f_.k2k.generation) return;
     f_.k2k.generation = generation;
     f_.k2k.in_count = load_relaxed<Scope::System>(&f_.k2k.table->ins);
-    f_.k2k.pending = ~uint64_t{0};
+    find_cluster_rings();
+    K2kReceiver(f_.k2k).look_everywhere();
     sender().read_table();
     store_release<Scope::System>(&f_.control->k2k_heeded, generation);
+  }
+  // Where the shared memory of a cluster's blocks lies, only they can tell.
+  RK_HD void find_cluster_rings() {
+    if (f_.k2k.cluster_bytes == 0) return;
+    RK_ROLLED for (uint32_t i = 0; i < f_.k2k.in_count; ++i) {
+      K2kIn& in = *f_.k2k.ins[i];
+      const K2kCluster& c = in.cluster;
+      if (c.blocks == 0) continue;
+      unsigned char* own = static_cast<unsigned char*>(side_.thread.shared()) + c.offset;
+      f_.k2k.cluster_doorbell = reinterpret_cast<Signal*>(own);
+      RK_ROLLED for (uint32_t s = 0; s < c.blocks; ++s) {
+        Ring& ring = in.rings[c.first + s].ring;
+        ring = ring_at(own + ring_offset(s, ring), ring.capacity, ring.stride);
+      }
+    }
+    const uint32_t outs = load_relaxed<Scope::System>(&f_.k2k.table->outs);
+    RK_ROLLED for (uint32_t i = 0; i < outs; ++i) {
+      K2kOut& out = *f_.k2k.outs[i];
+      const K2kCluster& c = out.cluster;
+      RK_ROLLED for (uint32_t t = 0; t < c.blocks; ++t) {
+        K2kLink& link = out.links[c.first + t];
+        unsigned char* there = static_cast<unsigned char*>(side_.thread.shared_of(t)) + c.offset;
+        Ring& ring = link.sender.ring;
+        link.doorbell = reinterpret_cast<Signal*>(there);
+        ring = ring_at(there + ring_offset(b_.index - c.first, ring), ring.capacity, ring.stride);
+      }
+    }
+  }
+  RK_HD static uint64_t ring_offset(uint32_t sender, const Ring& ring) {
+    return sizeof(Signal) + sender * ring_bytes(ring.capacity, ring.stride);
   }
   RK_HD K2kSender sender() const { return K2kSender(f_.k2k, *f_.control); }
 

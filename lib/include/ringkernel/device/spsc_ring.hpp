@@ -15,10 +15,11 @@ struct SpscSender {
   uint64_t head_seen = 0;
 
   // Free slots; looks at the receiver's line only when the last look does not show `wanted`.
+  template <Scope S = Scope::Device>
   RK_HD uint32_t room(uint32_t wanted) {
     uint32_t free = ring.capacity - static_cast<uint32_t>(tail - head_seen);
     if (free < wanted) {
-      head_seen = load_acquire(&ring.control->head);
+      head_seen = load_acquire<S>(&ring.control->head);
       free = ring.capacity - static_cast<uint32_t>(tail - head_seen);
     }
     return free;
@@ -27,10 +28,11 @@ struct SpscSender {
   RK_HD MessageHeader* append() { return ring.slot(tail++); }
   RK_HD void take_back(uint32_t n = 1) { tail -= n; }
   // Release: the slots' bytes are visible to whoever acquires the tail.
+  template <Scope S = Scope::Device>
   RK_HD uint32_t publish() {
     uint32_t n = static_cast<uint32_t>(tail - published);
     published = tail;
-    store_release(&ring.control->tail, tail);
+    store_release<S>(&ring.control->tail, tail);
     return n;
   }
 };
@@ -42,17 +44,19 @@ struct SpscReceiver {
   uint64_t freed = 0;
   uint64_t tail_seen = 0;
 
+  template <Scope S = Scope::Device>
   RK_HD uint32_t available() {
-    if (head == tail_seen) tail_seen = load_acquire(&ring.control->tail);
+    if (head == tail_seen) tail_seen = load_acquire<S>(&ring.control->tail);
     return static_cast<uint32_t>(tail_seen - head);
   }
   // REQUIRES: available() > 0.
   RK_HD MessageHeader* front() const { return ring.slot(head); }
   RK_HD void pop(uint32_t n = 1) { head += n; }
   // Release: the sender may overwrite the slots once it acquires the head.
+  template <Scope S = Scope::Device>
   RK_HD void release() {
     freed = head;
-    store_release(&ring.control->head, head);
+    store_release<S>(&ring.control->head, head);
   }
 };
 

@@ -123,6 +123,14 @@ Result<void> Device::upload(void* to, const void* from, size_t bytes) {
   return tl::unexpected(driver_.error(result, "copying to " + name()));
 }
 
+Result<void> Device::clear(char* memory, size_t bytes) {
+  const std::vector<char> zeros(std::min(bytes, size_t{1} << 20));
+  for (size_t at = 0; at < bytes; at += zeros.size())
+    if (auto done = upload(memory + at, zeros.data(), std::min(zeros.size(), bytes - at)); !done)
+      return done;
+  return {};
+}
+
 Result<void> Device::enter() const {
   if (const CUresult result = api().cuCtxSetCurrent(context_); result != kSuccess)
     return tl::unexpected(driver_.error(result, "entering the context of " + name()));

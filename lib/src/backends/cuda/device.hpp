@@ -58,6 +58,8 @@ class Device {
   CUstream copies() const { return copies_; }
   // Copies to the device's memory, whatever runs there.
   Result<void> upload(void* to, const void* from, size_t bytes);
+  // Zeroes it by copies too: a memset is a kernel, which would wait for those that fill the device.
+  Result<void> clear(char* memory, size_t bytes);
 
   void watch(Resident& resident);
   // Returns when the thread does not look at it any more. REQUIRES: not the device's thread.

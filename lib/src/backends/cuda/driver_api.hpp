@@ -20,6 +20,24 @@ using CUgraphExec = struct GraphExecOfDriver*;
 struct CUuuid {
   char bytes[16];
 };
+struct CUlaunchAttribute {
+  int id;  // kLaunchCluster
+  int padding;
+  union {
+    char bytes[64];
+    struct {
+      unsigned x, y, z;
+    } cluster;  // blocks
+  } value;
+};
+struct CUlaunchConfig {
+  unsigned grid_x, grid_y, grid_z;
+  unsigned block_x, block_y, block_z;
+  unsigned shared_memory;
+  CUstream stream;
+  CUlaunchAttribute* attributes;
+  unsigned attribute_count;
+};
 
 // CUresult
 constexpr int kSuccess = 0;
@@ -86,6 +104,9 @@ constexpr int kFunctionLocalSizeBytes = 3;
 constexpr int kFunctionNumRegs = 4;
 constexpr int kFunctionMaxDynamicSharedSizeBytes = 8;
 constexpr int kFunctionNonPortableClusterSizeAllowed = 14;
+
+// CUlaunchAttributeID
+constexpr int kLaunchCluster = 4;
 
 // CUcomputemode
 constexpr int kComputeModeDefault = 0;
@@ -165,6 +186,10 @@ constexpr unsigned kEventDisableTiming = 2;
   X(cuFuncLoad, cuFuncLoad, (CUfunction function))                                              \
   X(cuOccupancyMaxActiveBlocksPerMultiprocessor, cuOccupancyMaxActiveBlocksPerMultiprocessor,   \
     (int* blocks, CUfunction function, int threads, size_t shared_memory))                      \
+  X(cuOccupancyMaxActiveClusters, cuOccupancyMaxActiveClusters,                                 \
+    (int* clusters, CUfunction function, const CUlaunchConfig* config))                         \
+  X(cuLaunchKernelEx, cuLaunchKernelEx,                                                         \
+    (const CUlaunchConfig* config, CUfunction function, void** arguments, void** extra))        \
   X(cuLaunchKernel, cuLaunchKernel,                                                             \
     (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,  \
      unsigned block_y, unsigned block_z, unsigned shared_memory, CUstream stream,               \

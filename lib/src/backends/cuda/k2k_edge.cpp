@@ -6,28 +6,44 @@
 #include "backends/cuda/resident_kernel.hpp"
 
 namespace ringkernel::backends::cuda {
+namespace {
+
+bool strategy_is(ResidentKernel& kernel, SchedulerStrategy strategy) {
+  return kernel.tables().scheduler().strategy == strategy;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<K2kEdge>> K2kEdge::create(std::shared_ptr<Device> device,
                                                  ResidentKernel& from, ResidentKernel& to,
                                                  const RemoteEdgeSpec& spec) {
   std::unique_ptr<K2kEdge> edge(new K2kEdge(std::move(device), from, to, spec));
-  const uint64_t rings = uint64_t{from.blocks()} * to.blocks();
+  auto bytes = [&] {
+    return edge->rings_ * ring_bytes(edge->capacity_, slot_stride(spec.payload_size));
+  };
   edge->capacity_ = spec.capacity;
-  while (rings * ring_bytes(edge->capacity_, slot_stride(spec.payload_size)) > kMostBytes &&
-         edge->capacity_ > spec.max)
-    edge->capacity_ /= 2;
+  while (bytes() > kMostBytes && edge->capacity_ > spec.max) edge->capacity_ /= 2;
   if (edge->capacity_ < spec.max) edge->capacity_ *= 2;
-  const bool fits =
-      rings * ring_bytes(edge->capacity_, slot_stride(spec.payload_size)) <= kMostBytes &&
-      from.tables().outs() < kMostK2kEdges && to.tables().ins() < kMostK2kEdges &&
-      from.tables().outs_of(spec.port) < kMostK2kOfPort;
+  const bool fits = bytes() <= kMostBytes && from.tables().outs() < kMostK2kEdges &&
+                    to.tables().ins() < kMostK2kEdges &&
+                    from.tables().outs_of(spec.port) < kMostK2kOfPort;
   if (!fits) return nullptr;
+  edge->in_clusters_ = edge->fits_clusters() && to.take_cluster_memory();
   if (auto done = edge->lay_out(); !done) return tl::unexpected(done.error());
   return edge;
 }
 
 K2kEdge::K2kEdge(std::shared_ptr<Device> device, ResidentKernel& from, ResidentKernel& to,
                  const RemoteEdgeSpec& spec)
-    : device_(std::move(device)), from_(from), to_(to), spec_(spec) {}
+    : device_(std::move(device)),
+      from_(from),
+      to_(to),
+      spec_(spec),
+      inboxes_(strategy_is(to, SchedulerStrategy::RoundRobin) ? 1 : to.blocks()),
+      levels_(strategy_is(to, SchedulerStrategy::Priority) ? to.tables().scheduler().levels : 1),
+      shared_(strategy_is(to, SchedulerStrategy::RoundRobin) ||
+              strategy_is(to, SchedulerStrategy::WorkStealing)),
+      rings_(uint64_t{from.blocks()} * inboxes_ * levels_) {}
 
 K2kEdge::~K2kEdge() {
   // A kernel that did not leave may still write.
@@ -41,19 +57,73 @@ Result<char*> K2kEdge::take(DeviceMemory& from, size_t bytes) {
   return memory;
 }
 
+// A wire of a kernel to itself, with a ring for each pair of blocks.
+bool K2kEdge::fits_clusters() const {
+  const ResidentKernel::ClusterMemory& has = to_.cluster();
+  return &from_ == &to_ && !shared_ && levels_ == 1 &&
+         cluster_bytes(has.blocks, capacity_, slot_stride(spec_.payload_size)) <= has.bytes;
+}
+
+K2kCluster K2kEdge::cluster_of(uint32_t block) const {
+  if (!in_clusters_) return {};
+  const ResidentKernel::ClusterMemory& has = to_.cluster();
+  return {block / has.blocks * has.blocks, has.blocks, has.offset};
+}
+
+Ring K2kEdge::ring_of(uint32_t sender, uint32_t receiver, uint32_t level) const {
+  const uint32_t inbox = receiver % inboxes_;
+  return nth_ring(first_ring_, (uint64_t{inbox} * from_.blocks() + sender) * levels_ + level);
+}
+
+K2kOut K2kEdge::sending_end(uint32_t block) const {
+  K2kOut out;
+  out.port = static_cast<uint8_t>(spec_.port);
+  out.of_port = static_cast<uint8_t>(from_.tables().outs_of(spec_.port));
+  out.route = spec_.route;
+  out.message_type = spec_.message_type;
+  out.payload_size = spec_.payload_size;
+  out.max = spec_.max;
+  out.targets = inboxes_;
+  out.levels = levels_;
+  out.shared = shared_ ? 1 : 0;
+  out.next = block % inboxes_;
+  out.block_field_offset = spec_.block_field_offset;
+  out.block_field_size = spec_.block_field_size;
+  out.key = spec_.key;
+  out.cluster = cluster_of(block);
+  out.counters = sent_[block];
+  return out;
+}
+
+K2kIn K2kEdge::receiving_end(uint32_t block) const {
+  K2kIn in;
+  in.edge = spec_.number;
+  in.senders = from_.blocks();
+  in.levels = levels_;
+  in.shared = shared_ ? 1 : 0;
+  in.first_bit = to_.tables().rings();
+  in.cluster = cluster_of(block);
+  in.counters = received_[block];
+  in.first_ring = first_ring_;
+  return in;
+}
+
 Result<void> K2kEdge::lay_out() {
   const uint32_t senders = from_.blocks();
   const uint32_t receivers = to_.blocks();
   const uint32_t stride = slot_stride(spec_.payload_size);
-  const size_t rings = size_t{senders} * receivers;
+  const size_t slot_bytes = rings_ * capacity_ * stride;
+  std::vector<K2kLink> links;      // by sender, receiver and level
+  std::vector<SpmcReceiver> ends;  // by receiver, sender and level
+  const size_t ends_of_each = size_t{senders} * levels_;
 
-  // Counters, mapped; rings, of which only the cursors must be zero; the blocks' ends.
+  // Counters, mapped; rings; the blocks' ends.
   auto counters =
       take(device_->mapped(), senders * sizeof(SendCounters) + receivers * sizeof(ReceiveCounters));
-  auto controls = take(device_->memory(), rings * sizeof(RingControl));
-  auto slots = take(device_->memory(), rings * capacity_ * stride);
-  auto outs = take(device_->memory(), senders * sizeof(K2kOut) + rings * sizeof(K2kLink));
-  auto ins = take(device_->memory(), receivers * sizeof(K2kIn) + rings * sizeof(SpscReceiver));
+  auto controls = take(device_->memory(), rings_ * sizeof(RingControl));
+  auto slots = take(device_->memory(), slot_bytes);
+  auto outs = take(device_->memory(), senders * sizeof(K2kOut) + rings_ * sizeof(K2kLink));
+  auto ins = take(device_->memory(), receivers * (sizeof(K2kIn) + ends_of_each * sizeof ends[0]));
   for (const auto* one : {&counters, &controls, &slots, &outs, &ins})
     if (!*one) return tl::unexpected(one->error());
   out_memory_ = *outs;
@@ -63,59 +133,42 @@ Result<void> K2kEdge::lay_out() {
   for (uint32_t r = 0; r < receivers; ++r)
     received_.push_back(new (*counters + senders * sizeof(SendCounters) +
                              r * sizeof(ReceiveCounters)) ReceiveCounters{});
-  const std::vector<char> zeros(rings * sizeof(RingControl));
-  if (auto done = device_->upload(*controls, zeros.data(), zeros.size()); !done) return done;
+  // A ring with one receiver needs no turns.
+  if (auto done = device_->clear(*controls, rings_ * sizeof(RingControl)); !done) return done;
+  if (shared_)
+    if (auto done = device_->clear(*slots, slot_bytes); !done) return done;
+  first_ring_.control = reinterpret_cast<RingControl*>(*controls);
+  first_ring_.slots = reinterpret_cast<unsigned char*>(*slots);
+  first_ring_.capacity = capacity_;
+  first_ring_.stride = stride;
+  first_ring_.lap_shift = static_cast<uint32_t>(std::countr_zero(capacity_));
 
-  auto ring_of = [&](uint32_t s, uint32_t r) {
-    const size_t at = size_t{r} * senders + s;
-    Ring ring;
-    ring.control = reinterpret_cast<RingControl*>(*controls) + at;
-    ring.slots = reinterpret_cast<unsigned char*>(*slots) + at * capacity_ * stride;
-    ring.capacity = capacity_;
-    ring.stride = stride;
-    ring.lap_shift = static_cast<uint32_t>(std::countr_zero(capacity_));
-    return ring;
-  };
   auto* links_at = reinterpret_cast<K2kLink*>(out_memory_ + senders * sizeof(K2kOut));
-  auto* rings_at = reinterpret_cast<SpscReceiver*>(in_memory_ + receivers * sizeof(K2kIn));
-  std::vector<K2kLink> links;
-  std::vector<SpscReceiver> ends;
+  auto* ends_at = reinterpret_cast<SpmcReceiver*>(in_memory_ + receivers * sizeof(K2kIn));
   const uint32_t first_bit = to_.tables().rings();
   for (uint32_t s = 0; s < senders; ++s) {
-    K2kOut& out = outs_.emplace_back();
-    out.port = static_cast<uint8_t>(spec_.port);
-    out.of_port = static_cast<uint8_t>(from_.tables().outs_of(spec_.port));
-    out.route = spec_.route;
-    out.message_type = spec_.message_type;
-    out.payload_size = spec_.payload_size;
-    out.max = spec_.max;
-    out.targets = receivers;
-    out.next = s % receivers;
-    out.block_field_offset = spec_.block_field_offset;
-    out.block_field_size = spec_.block_field_size;
-    out.key = spec_.key;
-    out.links = links_at + links.size();
-    out.counters = sent_[s];
-    for (uint32_t r = 0; r < receivers; ++r) {
-      K2kLink& link = links.emplace_back();
-      link.spsc.ring = ring_of(s, r);
-      link.doorbell = to_.tables().doorbell(r);
-      link.bit = ring_bit(first_bit + s);
+    outs_.push_back(sending_end(s));
+    outs_.back().links = links_at + links.size();
+    for (uint32_t r = 0; r < inboxes_; ++r) {
+      for (uint32_t level = 0; level < levels_; ++level) {
+        K2kLink& link = links.emplace_back();
+        link.sender.ring = ring_of(s, r, level);
+        link.doorbell = to_.tables().doorbell(r);
+        link.bit = ring_bit(first_bit + s * levels_ + level);
+      }
     }
   }
   for (uint32_t r = 0; r < receivers; ++r) {
-    K2kIn& in = ins_.emplace_back();
-    in.edge = spec_.number;
-    in.senders = senders;
-    in.first_bit = first_bit;
-    in.rings = rings_at + ends.size();
-    in.counters = received_[r];
-    for (uint32_t s = 0; s < senders; ++s) ends.emplace_back().ring = ring_of(s, r);
+    ins_.push_back(receiving_end(r));
+    ins_.back().rings = ends_at + ends.size();
+    for (uint32_t s = 0; s < senders; ++s)
+      for (uint32_t level = 0; level < levels_; ++level)
+        ends.emplace_back().ring = ring_of(s, r, level);
   }
   if (auto done = upload_ends(); !done) return done;
-  if (auto done = device_->upload(links_at, links.data(), links.size() * sizeof(K2kLink)); !done)
+  if (auto done = device_->upload(links_at, links.data(), links.size() * sizeof links[0]); !done)
     return done;
-  return device_->upload(rings_at, ends.data(), ends.size() * sizeof(SpscReceiver));
+  return device_->upload(ends_at, ends.data(), ends.size() * sizeof ends[0]);
 }
 
 Result<void> K2kEdge::upload_ends() {
@@ -138,7 +191,7 @@ void K2kEdge::open() {
   std::vector<char*> ins, outs;
   for (size_t r = 0; r < ins_.size(); ++r) ins.push_back(in_memory_ + r * sizeof(K2kIn));
   for (size_t s = 0; s < outs_.size(); ++s) outs.push_back(out_memory_ + s * sizeof(K2kOut));
-  to_.tables().add_in(ins, static_cast<uint32_t>(outs_.size()));
+  to_.tables().add_in(ins, static_cast<uint32_t>(outs_.size()) * levels_);
   to_.settle();
   index_ = from_.tables().add_out(outs, spec_.port);
   from_.settle();

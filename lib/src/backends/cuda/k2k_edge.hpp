@@ -25,9 +25,8 @@ class K2kEdge final : public RemoteEdge {
 
   const std::vector<SendCounters*>& sent() const override { return sent_; }
   const std::vector<ReceiveCounters*>& received() const override { return received_; }
-  uint64_t capacity() const override {
-    return uint64_t{capacity_} * sent_.size() * received_.size();
-  }
+  uint64_t capacity() const override { return capacity_ * rings_; }
+  uint64_t ring_capacity() const override { return capacity_; }
   void attach_sender(uint32_t block, OutEdge* refusing,
                      const std::vector<Block*>& receivers) override;
   void attach_receiver(uint32_t block) override;
@@ -44,6 +43,11 @@ class K2kEdge final : public RemoteEdge {
   K2kEdge(std::shared_ptr<Device> device, ResidentKernel& from, ResidentKernel& to,
           const RemoteEdgeSpec& spec);
   Result<void> lay_out();
+  K2kOut sending_end(uint32_t block) const;
+  K2kIn receiving_end(uint32_t block) const;
+  bool fits_clusters() const;
+  K2kCluster cluster_of(uint32_t block) const;
+  Ring ring_of(uint32_t sender, uint32_t receiver, uint32_t level) const;
   Result<char*> take(DeviceMemory& from, size_t bytes);
   Result<void> upload_ends();
   void set_state(K2kState state);
@@ -52,7 +56,13 @@ class K2kEdge final : public RemoteEdge {
   ResidentKernel& from_;
   ResidentKernel& to_;
   const RemoteEdgeSpec spec_;
-  uint32_t capacity_ = 0;
+  const uint32_t inboxes_;  // at the receiver: a block each, or one that they share
+  const uint32_t levels_;   // of priority, a ring each
+  const bool shared_;       // several blocks take from a ring
+  const uint64_t rings_;
+  bool in_clusters_ = false;  // the rings between blocks of a cluster lie in shared memory
+  uint32_t capacity_ = 0;     // of each
+  Ring first_ring_;           // of the rings, which lie side by side
   uint32_t index_ = 0;        // in the senders' tables
   std::vector<K2kOut> outs_;  // as the device has them at first, and where
   std::vector<K2kIn> ins_;

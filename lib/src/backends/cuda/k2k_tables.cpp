@@ -6,15 +6,15 @@
 
 namespace ringkernel::backends::cuda {
 
-K2kTables::K2kTables(Device& device, const HandlerModule& module)
-    : device_(device), module_(module), outs_of_(module.port_count + 1) {}
+K2kTables::K2kTables(Device& device, const HandlerModule& module, const SchedulerConfig& scheduler)
+    : device_(device), module_(module), scheduler_(scheduler), outs_of_(module.port_count + 1) {}
 
 void K2kTables::release() {
   for (char* memory : device_memory_) device_.memory().release(memory);
   for (char* memory : mapped_memory_) device_.mapped().release(memory);
 }
 
-Result<size_t> K2kTables::add_block(K2kFrame& frame, Pump::Memory& memory) {
+Result<size_t> K2kTables::add_block(const Block& block, K2kFrame& frame, Pump::Memory& memory) {
   const size_t mapped_bytes = sizeof(K2kTable) + sizeof(BlockCounters) + RK_CACHE_LINE;
   const size_t pointers = kMostK2kEdges * sizeof(void*);
   const size_t device_bytes =
@@ -26,9 +26,7 @@ Result<size_t> K2kTables::add_block(K2kFrame& frame, Pump::Memory& memory) {
   if (!own) return tl::unexpected(own.error());
   device_memory_.push_back(*own);
   std::memset(*mapped, 0, mapped_bytes);
-  const std::vector<char> zeros(device_bytes);
-  if (auto done = device_.upload(*own, zeros.data(), zeros.size()); !done)
-    return tl::unexpected(done.error());
+  if (auto done = device_.clear(*own, device_bytes); !done) return tl::unexpected(done.error());
 
   memory.table = reinterpret_cast<K2kTable*>(*mapped);
   memory.table->host_ports = ~uint64_t{0};
@@ -40,6 +38,19 @@ Result<size_t> K2kTables::add_block(K2kFrame& frame, Pump::Memory& memory) {
   char* at = *own;
   auto take = [&](size_t bytes) { return std::exchange(at, at + bytes); };
   frame.doorbell = reinterpret_cast<Signal*>(take(sizeof(Signal)));
+  if (scheduler_.strategy == SchedulerStrategy::RoundRobin) {
+    frame.shares_doorbell = 1;
+    if (!blocks_.empty()) frame.doorbell = blocks_[0].doorbell;
+  }
+  if (scheduler_.strategy == SchedulerStrategy::WorkStealing) {
+    K2kStealing& s = frame.stealing;
+    s.steal_threshold = scheduler_.steal_threshold;
+    s.share_threshold = scheduler_.share_threshold;
+    s.max_steal_batch = std::max(1U, scheduler_.max_steal_batch);
+    s.steal_neighborhood = scheduler_.steal_neighborhood;
+    s.index = block.index;
+    s.blocks = block.blocks;
+  }
   frame.copies = reinterpret_cast<K2kCopy*>(take(kK2kCopies * sizeof(K2kCopy)));
   frame.latency = reinterpret_cast<LatencyHistogram*>(take(sizeof(LatencyHistogram)));
   char* outs = take(pointers);

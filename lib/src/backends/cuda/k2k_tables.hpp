@@ -9,17 +9,19 @@
 
 #include "backends/cuda/device.hpp"
 #include "backends/cuda/pump.hpp"
+#include "ringkernel/launch_options.hpp"
 
 namespace ringkernel::backends::cuda {
 
 class K2kTables {
  public:
-  K2kTables(Device& device, const HandlerModule& module);
+  // `scheduler`: how what comes over such wires is spread over the blocks.
+  K2kTables(Device& device, const HandlerModule& module, const SchedulerConfig& scheduler);
   // REQUIRES: no block of this kernel, nor of one that sends to it, is on the device.
   void release();
 
   // The bytes that it takes on the device. OutOfMemory, DeviceError. REQUIRES: memory.control.
-  Result<size_t> add_block(K2kFrame& frame, Pump::Memory& memory);
+  Result<size_t> add_block(const Block& block, K2kFrame& frame, Pump::Memory& memory);
 
   // The ends of a wire, by block, in device memory. Returns the wire's index among the outgoing.
   uint32_t add_out(const std::vector<char*>& ends, uint32_t port);
@@ -36,6 +38,7 @@ class K2kTables {
   uint32_t rings() const { return rings_; }  // of the ins, at each block
   uint32_t outs_of(uint32_t port) const { return outs_of_[port]; }
   Signal* doorbell(uint32_t block) const { return blocks_[block].doorbell; }
+  const SchedulerConfig& scheduler() const { return scheduler_; }
 
  private:
   struct BlockTable {
@@ -51,6 +54,7 @@ class K2kTables {
 
   Device& device_;
   const HandlerModule& module_;
+  const SchedulerConfig scheduler_;
   std::vector<BlockTable> blocks_;
   std::vector<char*> device_memory_;
   std::vector<char*> mapped_memory_;

@@ -20,6 +20,7 @@ constexpr uint32_t kIdleNs = 1000;
 constexpr uint32_t kWindow = 32;         // messages of a batch, one per lane of a warp
 constexpr uint32_t kLeastMessages = 64;  // the ring to the device
 constexpr uint32_t kMostMessages = 4096;
+constexpr int kClusterMajor = 9;  // of the compute capability from which there are clusters
 
 uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
 
@@ -42,6 +43,18 @@ class Image {
   std::vector<char> bytes_;
 };
 
+// Of a kernel with one block there are no siblings.
+SchedulerConfig scheduler_of(const ResidentSpec& spec) {
+  SchedulerConfig config = spec.options.scheduler.value_or(SchedulerConfig{});
+  const bool alone = spec.options.grid_size == 1 || spec.module->granularity == Granularity::Grid;
+  const bool spreads =
+      config.strategy == SchedulerStrategy::RoundRobin ||
+      (config.strategy == SchedulerStrategy::WorkStealing && config.steal_threshold > 0);
+  if (config.strategy != SchedulerStrategy::Priority && (alone || !spreads))
+    config.strategy = SchedulerStrategy::Static;
+  return config;
+}
+
 Ring mapped_ring(char* slots, uint32_t capacity, uint32_t stride) {
   Ring ring;
   ring.slots = reinterpret_cast<unsigned char*>(slots);
@@ -57,7 +70,7 @@ ResidentKernel::ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec
     : device_(std::move(device)),
       spec_(std::move(spec)),
       buffers_(device_),
-      tables_(*device_, *spec_.module) {}
+      tables_(*device_, *spec_.module, scheduler_of(spec_)) {}
 
 Result<std::unique_ptr<ResidentKernel>> ResidentKernel::create(
     std::shared_ptr<Device> device, ResidentSpec spec, const std::vector<FillPart>& contents) {
@@ -128,6 +141,10 @@ Result<void> ResidentKernel::load() {
                     " fit, limited by the registers that the handler needs; lower block_size",
                 spec_.name);
   grid_ = spec_.options.grid_size;
+  uint32_t largest_in = 0;
+  for (uint32_t i = 0; i < spec_.module->accept_count; ++i)
+    largest_in = std::max(largest_in, spec_.module->accepts[i].size);
+  in_stride_ = slot_stride(largest_in);
   shared_bytes_ =
       resident_shared_bytes(threads_) + static_cast<uint32_t>(spec_.options.shared_memory_size);
   if (shared_bytes_ > static_cast<uint32_t>(has.shared_memory_per_block_optin))
@@ -138,6 +155,7 @@ Result<void> ResidentKernel::load() {
                                    static_cast<int>(resident_shared_bytes(threads_))) +
                     " are the most; lower shared_memory_size",
                 spec_.name);
+  if (spec_.options.cluster_size > 1) lay_out_cluster();
   if (auto done = check(api.cuFuncSetAttribute(entry_, kFunctionMaxDynamicSharedSizeBytes,
                                                static_cast<int>(shared_bytes_)),
                         "reserving shared memory");
@@ -150,17 +168,61 @@ Result<void> ResidentKernel::load() {
       !done)
     return done;
   most_blocks_ = static_cast<uint32_t>(per_multiprocessor * has.multiprocessors);
+  if (cluster_.blocks > 1) {
+    CUlaunchAttribute attribute{};
+    const CUlaunchConfig config = launch_config(attribute);
+    int clusters = 0;
+    if (auto done = check(api.cuOccupancyMaxActiveClusters(&clusters, entry_, &config),
+                          "asking how many clusters fit");
+        !done)
+      return done;
+    most_blocks_ = static_cast<uint32_t>(clusters) * cluster_.blocks;
+  }
   int registers = 0;
   api.cuFuncGetAttribute(&registers, kFunctionNumRegs, entry_);
   std::string limit = std::to_string(threads_) + " threads with " + std::to_string(registers) +
                       " registers each and " + std::to_string(shared_bytes_) +
                       " bytes of shared memory per block";
+  if (cluster_.blocks > 1)
+    limit += ", in clusters of " + std::to_string(cluster_.blocks) + " blocks";
   // A kernel that is started per batch waits for its turn instead.
   if (is_resident() || is_grid()) {
     if (auto done = device_->admit(grid_, most_blocks_, spec_.name, limit); !done) return done;
     admitted_ = true;
   }
   return check(api.cuStreamCreateWithPriority(&stream_, kStreamNonBlocking, 0), "making a stream");
+}
+
+// For rings as large as every other's. Where they do not fit, the device's memory serves.
+void ResidentKernel::lay_out_cluster() {
+  const DeviceProperties& has = device_->properties();
+  const uint32_t blocks = spec_.options.cluster_size;
+  if (!is_resident() || is_grid()) return;
+  if (!has.cluster_launch || has.major < kClusterMajor) {
+    without_clusters_ =
+        "cluster_size has no effect: " + device_->name() + " has no clusters of blocks";
+    return;
+  }
+  const uint32_t offset = round_up(shared_bytes_, RK_CACHE_LINE);
+  const uint64_t bytes = cluster_bytes(
+      blocks, static_cast<uint32_t>(std::bit_ceil(spec_.options.input_queue_capacity)), in_stride_);
+  if (offset + bytes > static_cast<uint64_t>(has.shared_memory_per_block_optin)) {
+    without_clusters_ =
+        "cluster_size has no effect: rings between " + std::to_string(blocks) + " blocks take " +
+        std::to_string(bytes) + " bytes of shared memory, and " +
+        std::to_string(has.shared_memory_per_block_optin - static_cast<int>(offset)) +
+        " are left; lower input_queue_capacity";
+    return;
+  }
+  cluster_ = {blocks, offset, static_cast<uint32_t>(bytes)};
+  shared_bytes_ = offset + cluster_.bytes;
+}
+
+// REQUIRES: `cluster` lives as long as what is returned.
+CUlaunchConfig ResidentKernel::launch_config(CUlaunchAttribute& cluster) const {
+  cluster.id = kLaunchCluster;
+  cluster.value.cluster = {cluster_.blocks, 1, 1};
+  return {grid_, 1, 1, threads_, 1, 1, shared_bytes_, stream_, &cluster, 1};
 }
 
 Result<char*> ResidentKernel::take(DeviceMemory& from, size_t bytes, std::vector<char*>& into) {
@@ -191,7 +253,6 @@ Result<void> ResidentKernel::lay_out() {
                                           spec_.options.input_queue_capacity, kMostMessages)),
                                       kLeastMessages, kMostMessages)));
   const uint32_t records = std::bit_ceil(2 * (window * area + 2));
-  in_stride_ = slot_stride(largest_in);
   // The host is told whole messages that came from the device's own kernels.
   out_stride_ = record_stride(
       is_resident()
@@ -228,6 +289,8 @@ Result<void> ResidentKernel::lay_out() {
   for (uint32_t i = 0; i < pumps; ++i) {
     ResidentFrame& f = frames[i];
     Block& b = f.block;
+    b.index = i;
+    b.blocks = pumps;
     auto stage = take_device(stage_bytes, false);
     auto outbox = take_device(outbox_bytes, false);
     auto state = take_device(state_bytes, true);
@@ -247,9 +310,11 @@ Result<void> ResidentKernel::lay_out() {
     memory.out = mapped_ring(*mapped + sizeof(ControlBlock) + size_t{messages} * in_stride_,
                              records, out_stride_);
     if (is_resident()) {
-      auto bytes = tables_.add_block(f.k2k, memory);
+      auto bytes = tables_.add_block(b, f.k2k, memory);
       if (!bytes) return tl::unexpected(named(bytes.error()));
       device_bytes_ += *bytes;
+      f.k2k.cluster_offset = cluster_.offset;
+      f.k2k.cluster_bytes = cluster_.bytes;
     }
     f.control = memory.control;
     f.in = memory.in;
@@ -262,8 +327,6 @@ Result<void> ResidentKernel::lay_out() {
     f.lease_ns = kLeaseNs;
     f.idle_ns = kIdleNs;
     b.kernel = spec_.id;
-    b.index = i;
-    b.blocks = pumps;
     b.threads = is_grid() ? threads_ * grid_ : threads_;
     b.keyed = m.keys != nullptr ? 1 : 0;
     b.accept_count = m.accept_count;
@@ -346,11 +409,19 @@ Result<void> ResidentKernel::start() {
   for (auto& pump : pumps_)
     store_relaxed(&pump->control().state, static_cast<uint32_t>(ResidentState::Absent));
   void* arguments[] = {&frames_};
-  const CUresult result =
-      is_grid() ? device_->api().cuLaunchCooperativeKernel(entry_, grid_, 1, 1, threads_, 1, 1,
-                                                           shared_bytes_, stream_, arguments)
-                : device_->api().cuLaunchKernel(entry_, grid_, 1, 1, threads_, 1, 1, shared_bytes_,
-                                                stream_, arguments, nullptr);
+  const DriverApi& api = device_->api();
+  CUresult result = kSuccess;
+  if (cluster_.blocks > 1) {
+    CUlaunchAttribute attribute{};
+    const CUlaunchConfig config = launch_config(attribute);
+    result = api.cuLaunchKernelEx(&config, entry_, arguments, nullptr);
+  } else if (is_grid()) {
+    result = api.cuLaunchCooperativeKernel(entry_, grid_, 1, 1, threads_, 1, 1, shared_bytes_,
+                                           stream_, arguments);
+  } else {
+    result = api.cuLaunchKernel(entry_, grid_, 1, 1, threads_, 1, 1, shared_bytes_, stream_,
+                                arguments, nullptr);
+  }
   if (result == kSuccess) return {};
   return tl::unexpected(
       named(device_->driver().error(result, "launching it on " + device_->name())));

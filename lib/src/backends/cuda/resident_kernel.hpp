@@ -60,6 +60,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
     tables_.set_host_ports(block, ports);
   }
   void settle() override;
+  std::string_view notice() const override { return without_clusters_; }
   void refuse(uint32_t block, Reason reason) override { pumps_[block]->refuse(reason); }
 
   // For the wires on the device.
@@ -67,11 +68,22 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   K2kTables& tables() { return tables_; }
   Pump& pump(uint32_t block) { return *pumps_[block]; }
   bool is_abandoned() const { return abandoned_; }
+  // Shared memory that is kept for the rings of one wire between the blocks of a cluster.
+  struct ClusterMemory {
+    uint32_t blocks = 1;  // of a cluster; 1: the kernel is not launched in clusters
+    uint32_t offset = 0;
+    uint32_t bytes = 0;
+  };
+  const ClusterMemory& cluster() const { return cluster_; }
+  // True for the first wire that asks.
+  bool take_cluster_memory() { return cluster_.bytes > 0 && !cluster_taken_.exchange(true); }
 
  private:
   ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
   Error named(Error error) const;  // with the kernel as its place
   Result<void> load();
+  void lay_out_cluster();
+  CUlaunchConfig launch_config(CUlaunchAttribute& cluster) const;
   Result<void> lay_out();
   Result<char*> take(DeviceMemory& from, size_t bytes, std::vector<char*>& into);
   Result<void> start();
@@ -102,6 +114,9 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   std::vector<char*> mapped_memory_;
   DeviceBuffers buffers_;
   std::atomic<uint64_t> device_bytes_{0};  // without the buffers
+  std::string without_clusters_;           // why, where it was asked for them
+  ClusterMemory cluster_;
+  std::atomic<bool> cluster_taken_{false};
   uint32_t in_stride_ = 0;
   uint32_t out_stride_ = 0;
   std::vector<std::unique_ptr<Pump>> pumps_;
