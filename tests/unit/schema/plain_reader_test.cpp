@@ -12,7 +12,7 @@ using namespace ringkernel::schema;
 
 namespace {
 
-MessageTypePtr order() {
+MessageTypePtr order_type() {
   return make_message_type("Order",
                            {{"id", "u64", ""},
                             {"a_key_of_more_than_sixteen_bytes", "i32?", ""},
@@ -27,12 +27,12 @@ MessageTypePtr order() {
 
 struct Readers {
   explicit Readers(bool tagged = false, bool ignore_unknown = false)
-      : plan({order()}, tagged, ignore_unknown), plain(plan), careful(plan) {}
+      : plan({order_type()}, tagged, ignore_unknown), plain(plan), careful(plan) {}
 
   // "taken", "left", or what is wrong.
   std::string read(const std::string& line) {
     const std::string padded = line + std::string(JsonReader::kPadding, '}');
-    std::vector<std::byte> quick(order()->size, std::byte{0xA5}), slow(quick);
+    std::vector<std::byte> quick(order_type()->size, std::byte{0xA5}), slow(quick);
     uint32_t type = 0;
     const auto parsed = careful.read({padded.data(), line.size()}, slow.data());
     if (!plain.read({padded.data(), line.size()}, quick.data(), type)) return "left";
@@ -153,7 +153,7 @@ TEST_CASE("a line that is cut off is left where the bytes behind it would end it
     std::vector<char> bytes(line.begin(), line.end());
     bytes.insert(bytes.end(), behind.begin(), behind.end());
     bytes.shrink_to_fit();
-    std::vector<std::byte> out(order()->size);
+    std::vector<std::byte> out(order_type()->size);
     uint32_t type = 0;
     CHECK_FALSE(readers.plain.read({bytes.data(), line.size()}, out.data(), type));
   }
@@ -164,7 +164,7 @@ TEST_CASE("no line is longer than it is, whatever stands behind it") {
   const std::string line = R"({"id":1,"amount":2.5,"note":"abc","legs":[1,2]})";
   for (size_t size = 0; size < line.size(); ++size) {
     std::string padded = line + std::string(JsonReader::kPadding, '}');
-    std::vector<std::byte> out(order()->size);
+    std::vector<std::byte> out(order_type()->size);
     uint32_t type = 0;
     CHECK_FALSE(readers.plain.read({padded.data(), size}, out.data(), type));
   }
