@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <chrono>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,8 +42,9 @@ struct BlockParts {
   std::vector<InRing> steal;
   std::vector<OutPort> out_ports;
   std::vector<std::vector<OutEdge>> port_edges;
-  std::deque<std::vector<Link>> links;  // of each edge; addresses stay
-  std::deque<std::vector<uint32_t>> staged_links;
+  // In lists, whose addresses stay and which take no memory while they are empty.
+  std::list<std::vector<Link>> links;  // of each edge
+  std::list<std::vector<uint32_t>> staged_links;
   Link dead;
   Block* dead_receiver = nullptr;
   Block* dead_sender = nullptr;
@@ -56,7 +57,7 @@ struct BlockParts {
   std::vector<uint32_t> accept_sizes;
   // Of wires on a device: closed edges for what comes after their end, and how many blocks and
   // dead letters they may make a step wake and write.
-  std::deque<OutEdge> refusing;
+  std::list<OutEdge> refusing;
   uint32_t remote_receivers = 0;
   uint32_t remote_copies = 0;
   std::vector<std::byte> params;
@@ -146,8 +147,7 @@ class GraphEdge final : public Edge {
   RingKind kind_ = RingKind::Spsc;
   std::vector<SendCounters*> sent_;
   std::vector<ReceiveCounters*> received_;
-  std::deque<std::vector<Block*>>
-      block_lists_;  // what Link::receivers and InRing::senders point at
+  std::list<std::vector<Block*>> block_lists_;  // what Link::receivers and InRing::senders point at
   std::unique_ptr<KeySpec[]> keys_;
   std::unique_ptr<backends::RemoteEdge> remote_;  // it lies on a device, and has no rings here
   std::vector<std::pair<void*, size_t>> memory_;
@@ -239,7 +239,7 @@ class EngineImpl {
   GraphNode* dead_letters_ = nullptr;
   GraphNode* host_ = nullptr;
   std::vector<std::unique_ptr<CreditPool>> pools_;
-  std::deque<std::vector<Block*>> pool_waiters_;
+  std::list<std::vector<Block*>> pool_waiters_;
   std::atomic<uint64_t> total_launched_{0};
 
   // Messages of host threads, which are no blocks.
