@@ -23,7 +23,7 @@ Arena::~Arena() {
   if (fd_ >= 0) close(fd_);
 }
 
-Result<void> Arena::grow(size_t bytes) {
+Result<Arena::Chunk> Arena::grow(size_t bytes) {
   if (fd_ < 0) {
     fd_ = memfd_create("ringkernel", MFD_CLOEXEC);
     if (fd_ < 0)
@@ -38,9 +38,9 @@ Result<void> Arena::grow(size_t bytes) {
   if (memory == MAP_FAILED)
     return fail(ErrorCode::OutOfMemory,
                 "cannot map " + std::to_string(size) + " bytes: " + std::strerror(errno));
-  chunks_.push_back({static_cast<unsigned char*>(memory), size, 0, file_size_});
+  chunks_.push_back({static_cast<unsigned char*>(memory), size, 0});
   file_size_ += size;
-  return {};
+  return chunks_.back();
 }
 
 Result<void*> Arena::allocate(size_t bytes) {
@@ -51,9 +51,12 @@ Result<void*> Arena::allocate(size_t bytes) {
     it->second.pop_back();
     return memory;
   }
-  if (chunks_.empty() || chunks_.back().size - chunks_.back().used < bytes)
-    if (auto grown = grow(bytes); !grown) return tl::unexpected(grown.error());
-  Chunk& chunk = chunks_.back();
+  Chunk& chunk = bytes < kPage ? small_ : large_;
+  if (chunk.size - chunk.used < bytes) {
+    auto grown = grow(bytes);
+    if (!grown) return tl::unexpected(grown.error());
+    chunk = *grown;
+  }
   void* memory = chunk.memory + chunk.used;
   chunk.used += bytes;
   return memory;

@@ -31,19 +31,21 @@ class Arena {
   uint64_t committed() const;
 
  private:
-  Result<void> grow(size_t bytes);
-
   struct Chunk {
     unsigned char* memory;
     size_t size;
     size_t used;
-    size_t file_offset;
   };
+  Result<Chunk> grow(size_t bytes);
 
   mutable std::mutex mutex_;
   int fd_ = -1;
   size_t file_size_ = 0;
   std::vector<Chunk> chunks_;
+  // Where allocations go on. What takes less than a page lies apart: between rings, of which most
+  // pages are never touched, each would take a page of its own.
+  Chunk small_{};
+  Chunk large_{};
   std::map<size_t, std::vector<void*>> free_;
 };
 

@@ -39,3 +39,12 @@ TEST_CASE("more than a chunk can be had at once") {
   REQUIRE(memory.has_value());
   static_cast<unsigned char*>(*memory)[(size_t{200} << 20) - 1] = 1;
 }
+
+TEST_CASE("what is small lies together, whatever was allocated in between") {
+  Arena arena;
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(arena.allocate(size_t{64} << 10).has_value());
+    static_cast<unsigned char*>(arena.allocate(128).value())[0] = 1;
+  }
+  CHECK(arena.committed() < (256 << 10));
+}
