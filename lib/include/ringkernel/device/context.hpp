@@ -277,10 +277,12 @@ class Context {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
     if constexpr (RK_ON_DEVICE == 0) {
-      const OutPort& port = b_.ports[index];
-      if (RK_LIKELY(!more_ && !forwards && emitted_[index] < P::kMax && port.direct != nullptr)) {
-        ++emitted_[index];
-        return put_direct(port, message, options);
+      if (RK_LIKELY(!more_ && !forwards && emitted_[index] < P::kMax)) {
+        const OutPort& port = b_.ports[index];
+        if (RK_LIKELY(port.direct != nullptr)) {
+          ++emitted_[index];
+          return put_direct(port, message, options);
+        }
       }
       // The copy keeps the handler's own message out of memory: one that a call can see is stored
       // word by word and loaded again, and loads that span stores wait for all stores before them.
