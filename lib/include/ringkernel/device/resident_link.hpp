@@ -362,7 +362,6 @@ class ResidentLink {
     done -= s_.refused;
     const uint32_t own = done - s_.told;
     K2kFrame& k2k = f_.k2k;
-    receiver.count_delivered(done);
     k2k.handled += own;
     ++k2k.invocations;
     if (receiver.in().in_cycle != 0 && own > 0) {
@@ -451,6 +450,9 @@ class ResidentLink {
   RK_HD void send(uint32_t done) {
     const uint32_t last = f_.window * shape_.area;  // the slot kept for Done
     if (f_.from_k2k != 0 || f_.k2k.out_count > 0) send_k2k();
+    // Before the host hears of a message, which may then be finished there.
+    if (first() && f_.from_k2k != 0 && done > 0)
+      K2kReceiver(f_.k2k).count_delivered(done - s_.refused);
     if (first() && done > 0 && f_.from_k2k == 0) {
       DeviceOutbox end = side_.outbox;
       end.slots = f_.outbox;
