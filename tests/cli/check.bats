@@ -211,3 +211,14 @@ YAML
   jq -e '.files[0].diagnostics | length > 0' <<<"$output" >/dev/null
   [[ $output != *$'\033'* && $output != *$'\377'* ]]
 }
+
+@test "clusters must fit the grid, and are said to do nothing on the CPU" {
+  topologies
+  run_ringk 78 check "$T/limit.yaml" --set kernels.below.launch.cluster_size=9
+  has "$output" "cluster_size"
+  run_ringk 78 check "$T/limit.yaml" --set kernels.below.launch.cluster_size=2
+  has "$output" "grid_size is no multiple of cluster_size"
+  run_ringk 0 check "$T/limit.yaml" --set kernels.below.backend=cpu \
+    --set kernels.below.launch.cluster_size=2 --set kernels.below.launch.grid_size=2
+  has "$output$stderr" "'cluster_size' has no effect on the CPU"
+}

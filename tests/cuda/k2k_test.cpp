@@ -75,18 +75,21 @@ TEST_CASE("more wires than a block has room for go through the host") {
   CHECK(runtime.wait_idle());
 }
 
+static Runtime make_runtime_that_notes(std::string& last_log_line) {
+  return builder()
+      .on_log(
+          [&](std::string_view, LogLevel, std::string_view text, double) { last_log_line = text; })
+      .build()
+      .value();
+}
+
 TEST_CASE("blocks of a cluster send to each other by way of their shared memory") {
   for (const auto& [cluster, capacity] :
        {std::pair{1U, 32UL}, {2U, 32UL}, {4U, 32UL}, {2U, 1UL << 16}}) {
     CAPTURE(cluster);
     CAPTURE(capacity);
     std::string notice;
-    Runtime runtime = builder()
-                          .on_log([&](std::string_view, LogLevel, std::string_view text, double) {
-                            notice = text;
-                          })
-                          .build()
-                          .value();
+    Runtime runtime = make_runtime_that_notes(notice);
     const uint64_t before = looks_at_peers();
     auto hop = runtime
                    .launch<Hop>("hop", LaunchOptions::multi_block(4, 32)
@@ -112,12 +115,7 @@ TEST_CASE("a device without clusters says so, and does without") {
   setenv("RK_SIMULATED_WITHOUT_CLUSTERS", "1", 1);
   std::string notice;
   {
-    Runtime runtime = builder()
-                          .on_log([&](std::string_view, LogLevel, std::string_view text, double) {
-                            notice = text;
-                          })
-                          .build()
-                          .value();
+    Runtime runtime = make_runtime_that_notes(notice);
     auto hop =
         runtime.launch<Hop>("hop", LaunchOptions::multi_block(2, 32).with_cluster_size(2)).value();
     ok(runtime.connect(hop.port("out"), hop));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include "schema/base64.hpp"
@@ -214,32 +215,15 @@ struct CarefulReader::Impl {
   }
 
   template <class T>
-  bool read_unsigned(od::value& value, const Type& type, const std::string& path, std::byte* out) {
-    uint64_t number = 0;
-    auto code = value.get_uint64().get(number);
-    if (code == simdjson::SUCCESS && number <= std::numeric_limits<T>::max()) {
-      put_value(out, static_cast<T>(number));
-      return true;
-    }
-    if (code == simdjson::SUCCESS)
+  bool read_whole(od::value& value, const Type& type, const std::string& path, std::byte* out) {
+    std::conditional_t<std::is_unsigned_v<T>, uint64_t, int64_t> number = 0;
+    const auto code = value.get(number);
+    if (code != simdjson::SUCCESS) return mismatch(value, type, path, code);
+    if (!std::in_range<T>(number))
       return wrong("out_of_range", label(path) + ": " + std::to_string(number) + " does not fit " +
                                        to_string(type));
-    return mismatch(value, type, path, code);
-  }
-
-  template <class T>
-  bool read_signed(od::value& value, const Type& type, const std::string& path, std::byte* out) {
-    int64_t number = 0;
-    auto code = value.get_int64().get(number);
-    if (code == simdjson::SUCCESS && number >= std::numeric_limits<T>::min() &&
-        number <= std::numeric_limits<T>::max()) {
-      put_value(out, static_cast<T>(number));
-      return true;
-    }
-    if (code == simdjson::SUCCESS)
-      return wrong("out_of_range", label(path) + ": " + std::to_string(number) + " does not fit " +
-                                       to_string(type));
-    return mismatch(value, type, path, code);
+    put_value(out, static_cast<T>(number));
+    return true;
   }
 
   bool read_scalar(od::value& value, const Type& type, const std::string& path, std::byte* out) {
@@ -252,21 +236,21 @@ struct CarefulReader::Impl {
         return true;
       }
       case Scalar::U8:
-        return read_unsigned<uint8_t>(value, type, path, out);
+        return read_whole<uint8_t>(value, type, path, out);
       case Scalar::U16:
-        return read_unsigned<uint16_t>(value, type, path, out);
+        return read_whole<uint16_t>(value, type, path, out);
       case Scalar::U32:
-        return read_unsigned<uint32_t>(value, type, path, out);
+        return read_whole<uint32_t>(value, type, path, out);
       case Scalar::U64:
-        return read_unsigned<uint64_t>(value, type, path, out);
+        return read_whole<uint64_t>(value, type, path, out);
       case Scalar::I8:
-        return read_signed<int8_t>(value, type, path, out);
+        return read_whole<int8_t>(value, type, path, out);
       case Scalar::I16:
-        return read_signed<int16_t>(value, type, path, out);
+        return read_whole<int16_t>(value, type, path, out);
       case Scalar::I32:
-        return read_signed<int32_t>(value, type, path, out);
+        return read_whole<int32_t>(value, type, path, out);
       case Scalar::I64:
-        return read_signed<int64_t>(value, type, path, out);
+        return read_whole<int64_t>(value, type, path, out);
       case Scalar::F32:
       case Scalar::F64: {
         double number = 0;

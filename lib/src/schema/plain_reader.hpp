@@ -3,9 +3,9 @@
 // looked at. What it does not know at once, right or wrong, it leaves to the careful reader.
 //
 // 1. What it takes, the careful reader takes, too, with the same bytes.
-// 2. It reads at most JsonReader::kPadding bytes past the end of the line: every member, element
-// and
-//    value begins inside, and from there goes on for a bounded number of bytes or up to the end.
+// 2. It reads at most JsonReader::kPadding bytes past the end of the line: every member,
+//    element and value begins inside, and from there goes on for a bounded number of bytes or up to
+//    the end.
 #pragma once
 
 #include <cstddef>
