@@ -64,6 +64,25 @@ YAML
   run_ringk 2 check -v "$T/copy.yaml"
 }
 
+@test "without nvJitLink, handlers are compiled whole" {
+  needs_nvrtc
+  export RINGK_NVJITLINK_LIBRARY=$PWD/nowhere.so RINGK_CACHE_DIR=$PWD/cache
+  run_ringk 0 doctor
+  has "$output" "compiled whole for want of nvJitLink"
+  run_ringk 0 build "$RK_SOURCE/tests/cli/topologies/copy.yaml" --arch sm_90 --json
+  same "spilled" 0 "$(json '[.handlers[] | select(.target == "sm_90").spilled] | add')"
+  same "compiled" true "$(json '[.handlers[] | select(.target == "sm_90").compiled] | all')"
+}
+
+@test "a handler that calls what is nowhere does not compile, and the call is named" {
+  needs_nvrtc
+  cpu_only
+  sed -i 's/<cmath>/<ringkernel\/handler.hpp>\n__device__ double lost(double);/; s/std::sqrt/lost/' \
+    handlers/root.hpp
+  run_ringk 78 check --compile root.yaml --set kernels.root.backend=cuda
+  has "$stderr" "lost"
+}
+
 @test "without NVRTC, compiling for CUDA is skipped, and said once" {
   export RINGK_NVRTC_LIBRARY=$PWD/nowhere.so
   T=$RK_SOURCE/tests/cli/topologies

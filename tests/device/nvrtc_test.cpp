@@ -1,7 +1,7 @@
 // Compiles what runs on a GPU for several GPUs, with none at hand: every device header by itself,
-// the rings that cross PCIe, the handlers of every topology in configs/, those of the tests, and
-// the kernels that resident ones are measured beside. usage: ringkernel_nvrtc_test SOURCE_FOLDER
-// 77: NVRTC is not on this machine
+// the rings that cross PCIe, what all kernels share, the handlers of every topology in configs/,
+// those of the tests, and the kernels that resident ones are measured beside. usage:
+// ringkernel_nvrtc_test SOURCE_FOLDER 77: NVRTC is not on this machine
 #include "handlers/nvrtc.hpp"
 
 #include <algorithm>
@@ -123,6 +123,27 @@ class Run {
       });
   }
 
+  void shared_code() {
+    for (const std::string& arch : architectures_)
+      jobs_.push_back([this, arch] {
+        const auto unit = shared_unit(arch);
+        const auto compiled = unit ? nvrtc_.compile(*unit) : tl::unexpected(unit.error());
+        if (!compiled) return complain("shared code for " + arch, compiled.error().message);
+        static const std::regex kSpills("([1-9][0-9]*) bytes spill|(Function properties for .*)");
+        std::string function;
+        std::sregex_iterator at(compiled->log.begin(), compiled->log.end(), kSpills);
+        if (at == std::sregex_iterator()) complain("shared code for " + arch, "has no function");
+        for (; at != std::sregex_iterator(); ++at)
+          if ((*at)[2].matched)
+            function = (*at)[2];
+          else
+            complain("shared code for " + arch, function + ": spills");
+        for (const char* fence : {"membar", "fence"})
+          if (compiled->ptx.find(fence) != std::string::npos)
+            complain("shared code for " + arch, "the PTX has a " + std::string(fence));
+      });
+  }
+
   void baselines() {
     for (const std::string& arch : architectures_)
       jobs_.push_back([this, arch] {
@@ -236,6 +257,7 @@ int main(int argc, char** argv) {
   run.headers();
   run.rings();
   run.clusters();
+  run.shared_code();
   run.baselines();
   run.handlers();
   for (const char* header : {"tests/backend/device_handlers.hpp",

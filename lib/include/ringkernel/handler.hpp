@@ -2,4 +2,4 @@
 // from the program that defines the handler struct.
 #pragma once
 
-#include "ringkernel/device/step.hpp"
+#include "ringkernel/device/context.hpp"

@@ -1,16 +1,18 @@
 #include "handlers/device_compiler.hpp"
 
-#include <condition_variable>
-#include <mutex>
-#include <set>
+#include <functional>
+#include <map>
+#include <optional>
 
 #include "handlers/builtin.hpp"
 #include "handlers/compiler_output.hpp"
 #include "handlers/generate.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/included_files.hpp"
+#include "handlers/nvjitlink.hpp"
 #include "handlers/portable_name.hpp"
 #include "handlers/sha256.hpp"
+#include "handlers/side_by_side.hpp"
 #include "handlers/translation_unit.hpp"
 
 namespace ringkernel::handlers {
@@ -48,123 +50,229 @@ Result<Nvrtc::Unit> unit_of(const HandlerSpec& spec, std::string text,
   return unit;
 }
 
-std::string recipe_of(const Nvrtc::Unit& unit, const Nvrtc& nvrtc) {
+std::string recipe_of(const Nvrtc::Unit& unit, const Nvrtc& nvrtc, const NvJitLink* linker) {
   Sha256 sum;
   sum.add_part("device").add_part(nvrtc.identity()).add_part(unit.architecture);
-  sum.add_part(unit.text);
+  sum.add_part(linker == nullptr ? "" : linker->identity()).add_part(unit.text);
   for (const std::string& option : unit.options) sum.add_part(option);
   for (const std::string& folder : unit.include) sum.add_part(folder);
   return sum.hex();
 }
 
+bool is_binary(const std::string& architecture) { return architecture.starts_with("sm_"); }
 std::string extension_of(const std::string& architecture) {
-  return architecture.starts_with("sm_") ? ".cubin" : ".ptx";
+  return is_binary(architecture) ? ".cubin" : ".ptx";
 }
 
-// Kernels may share a handler: the first to come compiles it, the others wait and find it in the
-// cache.
-class Turn {
- public:
-  explicit Turn(std::string recipe) : recipe_(std::move(recipe)) {
-    std::unique_lock lock(mutex());
-    changed().wait(lock, [&] { return taken().insert(recipe_).second; });
-  }
-  ~Turn() {
-    {
-      const std::lock_guard lock(mutex());
-      taken().erase(recipe_);
-    }
-    changed().notify_all();
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  static std::mutex& mutex() {
-    static std::mutex one;
-    return one;
-  }
-  static std::condition_variable& changed() {
-    static std::condition_variable one;
-    return one;
-  }
-  static std::set<std::string>& taken() {
-    static std::set<std::string> one;
-    return one;
-  }
-  const std::string recipe_;
-};
-
-// Out of the cache, or by the compiler and into the cache.
-Result<DeviceCode> build(const Nvrtc& nvrtc, const Nvrtc::Unit& unit, const ArtefactCache& cache,
-                         const CompiledFiles& files, const std::string& where,
-                         const std::string& portable) {
-  const std::string recipe = recipe_of(unit, nvrtc);
-  const Turn turn(recipe);
-  const std::string extension = extension_of(unit.architecture);
-
-  if (auto image = cache.read(recipe, extension))
-    if (const auto log = cache.read(recipe, ".log"))
-      return DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false};
-
-  auto compiled = nvrtc.compile(unit);
-  if (!compiled) {
-    Error error = compiled.error();
-    error.message = users_part(in_host_form(error.message), files);
-    error.where = where;
-    return tl::unexpected(std::move(error));
-  }
-  DeviceCode code{std::move(extension == ".cubin" ? compiled->cubin : compiled->ptx),
-                  usage_of(compiled->log, kDeviceEntry), true};
+// A cache that cannot be written costs time at the next launch and nothing else.
+void keep(const ArtefactCache& cache, const std::string& recipe, const Nvrtc::Unit& unit,
+          const std::string& image, const std::string& log) {
   const auto included = included_files(unit.text, unit.include);
-  // A cache that cannot be written costs time at the next launch and nothing else.
   if (included.complete)
     (void)cache.keep(recipe, included.paths,
-                     {{extension, code.image}, {".log", compiled->log + "\n"}});
-  cache.name(recipe, portable);
-  return code;
+                     {{extension_of(unit.architecture), image}, {".log", log + "\n"}});
+}
+
+// From one handler to code for one GPU.
+class Build {
+ public:
+  Build(Nvrtc::Unit unit, CompiledFiles files, std::string where, std::string portable)
+      : unit_(std::move(unit)),
+        files_(std::move(files)),
+        where_(std::move(where)),
+        portable_(std::move(portable)) {}
+  explicit Build(Error error) : result_(tl::unexpected(std::move(error))), done_(true) {}
+
+  bool done() const { return done_; }
+  const std::string& recipe() const { return recipe_; }
+  const std::string& architecture() const { return unit_.architecture; }
+  const Result<DeviceCode>& result() const { return result_; }
+  // Another one's, of the same recipe.
+  void take(const Result<DeviceCode>& result) {
+    result_ = result;
+    done_ = true;
+  }
+
+  // Out of the cache.
+  void look_up(const Result<const Nvrtc*>& nvrtc, const NvJitLink* linker,
+               const ArtefactCache& cache) {
+    if (done_) return;
+    const std::string extension = extension_of(unit_.architecture);
+    std::optional<std::string> image, log;
+    if (nvrtc) {
+      recipe_ = recipe_of(unit_, **nvrtc, linker);
+      image = cache.read(recipe_, extension);
+      log = cache.read(recipe_, ".log");
+    } else {
+      image = cache.read_named(portable_, extension);
+      log = cache.read_named(portable_, ".log");
+      if (!image || !log) return take(tl::unexpected(nvrtc.error()));
+    }
+    if (image && log) take(DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false});
+  }
+
+  // The handler's part of a kernel, for finish().
+  void compile_part(const Nvrtc& nvrtc) {
+    Nvrtc::Unit part = unit_;
+    part.options.insert(part.options.end(), {"-DRK_LINKED", "--relocatable-device-code=true"});
+    auto compiled = nvrtc.compile(part);
+    if (!compiled) return fail(compiled.error());
+    part_ = std::move(*compiled);
+  }
+  // With the shared code; what does not link, as where a handler calls what is nowhere, is compiled
+  // whole: then the compiler says where.
+  void finish(const Nvrtc& nvrtc, const NvJitLink& linker, const Nvrtc::Compiled& shared,
+              const ArtefactCache& cache) {
+    if (done_) return;
+    auto linked = linker.link(unit_.architecture, {part_.cubin, shared.cubin});
+    if (!linked) return compile_whole(nvrtc, cache);
+    finish(std::move(linked->cubin), part_.log + "\n" + linked->log, cache);
+  }
+  void compile_whole(const Nvrtc& nvrtc, const ArtefactCache& cache) {
+    if (done_) return;
+    auto compiled = nvrtc.compile(unit_);
+    if (!compiled) return fail(compiled.error());
+    finish(std::move(is_binary(unit_.architecture) ? compiled->cubin : compiled->ptx),
+           compiled->log, cache);
+  }
+
+ private:
+  void finish(std::string image, const std::string& log, const ArtefactCache& cache) {
+    keep(cache, recipe_, unit_, image, log);
+    cache.name(recipe_, portable_);
+    take(DeviceCode{std::move(image), usage_of(log, kDeviceEntry), true});
+  }
+  void fail(Error error) {
+    error.message = users_part(in_host_form(error.message), files_);
+    error.where = where_;
+    take(tl::unexpected(std::move(error)));
+  }
+
+  Nvrtc::Unit unit_;
+  CompiledFiles files_;
+  std::string where_;
+  std::string portable_;
+  std::string recipe_;
+  Nvrtc::Compiled part_;
+  Result<DeviceCode> result_ = DeviceCode();
+  bool done_ = false;
+};
+
+Result<Nvrtc::Compiled> shared_code(const Nvrtc& nvrtc, const std::string& architecture,
+                                    const ArtefactCache& cache) {
+  const auto unit = shared_unit(architecture);
+  if (!unit) return tl::unexpected(unit.error());
+  const std::string recipe = recipe_of(*unit, nvrtc, nullptr);
+  if (auto image = cache.read(recipe, ".cubin")) return Nvrtc::Compiled{std::move(*image), "", ""};
+  auto compiled = nvrtc.compile(*unit);
+  if (compiled) keep(cache, recipe, *unit, compiled->cubin, compiled->log);
+  return compiled;
+}
+
+// Handlers that are shared are compiled once. Parts of kernels, and what they share, are compiled
+// side by side and linked when all are there.
+void run(std::vector<Build>& builds, const ArtefactCache& cache) {
+  const auto nvrtc = Nvrtc::open();
+  const NvJitLink* linker = nvrtc ? NvJitLink::of(**nvrtc) : nullptr;
+  std::map<std::string, Build*> first;  // by recipe
+  std::vector<std::pair<Build*, Build*>> copies;
+  struct Kind {
+    std::vector<Build*> parts;
+    Result<Nvrtc::Compiled> shared = Nvrtc::Compiled();
+  };
+  std::map<std::string, Kind> kinds;  // by architecture
+  std::vector<std::function<void()>> jobs;
+  for (Build& build : builds) {
+    build.look_up(nvrtc, linker, cache);
+    if (build.done()) continue;
+    if (const auto [other, is_new] = first.emplace(build.recipe(), &build); !is_new)
+      copies.emplace_back(&build, other->second);
+    else if (linker == nullptr || !is_binary(build.architecture()))
+      jobs.emplace_back([&] { build.compile_whole(**nvrtc, cache); });
+    else
+      kinds[build.architecture()].parts.push_back(&build);
+  }
+  // The shared code takes longest.
+  for (auto& [architecture, kind] : kinds)
+    jobs.emplace_back([&] { kind.shared = shared_code(**nvrtc, architecture, cache); });
+  for (auto& [architecture, kind] : kinds)
+    for (Build* part : kind.parts) jobs.emplace_back([&, part] { part->compile_part(**nvrtc); });
+  side_by_side(jobs.size(), [&](size_t i) { jobs[i](); });
+
+  jobs.clear();
+  for (auto& [architecture, kind] : kinds)
+    for (Build* part : kind.parts)
+      jobs.emplace_back([&, part] {
+        if (kind.shared)
+          part->finish(**nvrtc, *linker, *kind.shared, cache);
+        else
+          part->compile_whole(**nvrtc, cache);
+      });
+  side_by_side(jobs.size(), [&](size_t i) { jobs[i](); });
+  for (const auto& [copy, original] : copies) copy->take(original->result());
+}
+
+Build build_of(const HandlerSpec& spec, const std::string& architecture) {
+  if (spec.kind == HandlerSpec::Kind::Builtin) {
+    const auto code = builtin_as_code(spec);
+    return code ? build_of(*code, architecture) : Build(code.error());
+  }
+  auto translation = translation_unit(spec);
+  if (!translation) return Build(translation.error());
+  auto unit = unit_of(spec, std::move(translation->text), architecture);
+  if (!unit) return Build(unit.error());
+  std::string portable = portable_name(spec, architecture, unit->text, unit->include.front());
+  return {
+      std::move(*unit), {"", translation->source, spec.source}, spec.kernel, std::move(portable)};
+}
+
+Result<DeviceCode> run(Build build, const ArtefactCache& cache) {
+  std::vector<Build> one;
+  one.push_back(std::move(build));
+  run(one, cache);
+  return one.front().result();
 }
 
 }  // namespace
+
+std::vector<Result<DeviceCode>> compile_for_device(const std::vector<DeviceTarget>& targets,
+                                                   const ArtefactCache& cache) {
+  std::vector<Build> builds;
+  for (const DeviceTarget& target : targets)
+    builds.push_back(build_of(target.spec, target.architecture));
+  run(builds, cache);
+  std::vector<Result<DeviceCode>> results;
+  for (const Build& build : builds) results.push_back(build.result());
+  return results;
+}
+
+Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
+                                      const ArtefactCache& cache) {
+  return run(build_of(spec, architecture), cache);
+}
+
+Result<Nvrtc::Unit> shared_unit(const std::string& architecture) {
+  auto unit = unit_of({}, "#include <ringkernel/device/resident_link_code.hpp>\n", architecture);
+  if (unit)
+    unit->options.insert(unit->options.end(), {"-DRK_SHARED_CODE", "--relocatable-device-code=true",
+                                               "--maxrregcount=64"});
+  return unit;
+}
 
 Result<DeviceCode> compile_struct_for_device(const std::string& source, const std::string& type,
                                              const std::vector<std::string>& include,
                                              const std::string& architecture,
                                              const ArtefactCache& cache) {
-  const auto nvrtc = Nvrtc::open();
-  if (!nvrtc) return tl::unexpected(nvrtc.error());
   HandlerSpec spec;
   spec.include = include;
-  const auto unit = unit_of(spec,
-                            "#include \"" + source +
-                                "\"\n#include <ringkernel/device/make_resident.hpp>\n"
-                                "RK_EXPORT_RESIDENT(" +
-                                type + ")\n",
-                            architecture);
+  auto unit = unit_of(spec,
+                      "#include \"" + source +
+                          "\"\n#include <ringkernel/device/make_resident.hpp>\n"
+                          "RK_EXPORT_RESIDENT(" +
+                          type + ")\n",
+                      architecture);
   if (!unit) return tl::unexpected(unit.error());
-  return build(**nvrtc, *unit, cache, {"", source, source}, type, "");
-}
-
-Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
-                                      const ArtefactCache& cache) {
-  if (spec.kind == HandlerSpec::Kind::Builtin) {
-    const auto code = builtin_as_code(spec);
-    if (!code) return tl::unexpected(code.error());
-    return compile_for_device(*code, architecture, cache);
-  }
-  auto translation = translation_unit(spec);
-  if (!translation) return tl::unexpected(translation.error());
-  const auto unit = unit_of(spec, std::move(translation->text), architecture);
-  if (!unit) return tl::unexpected(unit.error());
-  const std::string portable = portable_name(spec, architecture, unit->text, unit->include.front());
-  const auto nvrtc = Nvrtc::open();
-  if (nvrtc)
-    return build(**nvrtc, *unit, cache, {"", translation->source, spec.source}, spec.kernel,
-                 portable);
-  auto image = cache.read_named(portable, extension_of(architecture));
-  const auto log = cache.read_named(portable, ".log");
-  if (!image || !log) return tl::unexpected(nvrtc.error());
-  return DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false};
+  return run(Build(std::move(*unit), {"", source, source}, type, ""), cache);
 }
 
 std::string device_target(const Nvrtc& nvrtc, int major, int minor) {

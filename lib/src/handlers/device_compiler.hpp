@@ -1,7 +1,9 @@
-// From a handler to code for a GPU: by NVRTC, or out of the artefact cache.
+// From a handler to code for a GPU: by NVRTC, or out of the artefact cache. Where nvJitLink is at
+// hand, what all kernels share is compiled once and linked to each.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "handlers/artefact_cache.hpp"
 #include "handlers/handler_spec.hpp"
@@ -24,12 +26,24 @@ struct DeviceCode {
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache);
 
+// Several of them side by side; a result for each.
+struct DeviceTarget {
+  HandlerSpec spec;
+  std::string architecture;
+};
+std::vector<Result<DeviceCode>> compile_for_device(const std::vector<DeviceTarget>& targets,
+                                                   const ArtefactCache& cache);
+
 // The same for a handler struct of a program, `type`, in the header `source`, which is looked for
 // in the folders of `include`.
 Result<DeviceCode> compile_struct_for_device(const std::string& source, const std::string& type,
                                              const std::vector<std::string>& include,
                                              const std::string& architecture,
                                              const ArtefactCache& cache);
+
+// The code that all resident kernels share, see RK_SHARED in device/platform.hpp. It may use all
+// the registers that leave a GPU room for four blocks of 256 threads on each of its processors.
+Result<Nvrtc::Unit> shared_unit(const std::string& architecture);
 
 // What to compile for, for a device of this compute capability: its own architecture, else the
 // nearest below that it runs too, else PTX, for the driver to finish. Empty: it is too old.

@@ -1,12 +1,11 @@
 #include "handlers/nvrtc.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
 
+#include "handlers/dynamic_library.hpp"
 #include "handlers/file_identity.hpp"
 
 namespace ringkernel::handlers {
@@ -31,12 +30,6 @@ void* open_library(std::string& why) {
   return nullptr;
 }
 
-template <class F>
-bool find(void* library, const char* symbol, F& function) {
-  function = reinterpret_cast<F>(dlsym(library, symbol));
-  return function != nullptr;
-}
-
 }  // namespace
 
 Result<const Nvrtc*> Nvrtc::open() {
@@ -56,18 +49,20 @@ Result<void> Nvrtc::load() {
   if (library == nullptr)
     return fail(ErrorCode::CompilerNotFound, "NVRTC is not on this machine" + why);
   int count = 0;
-  if (!find(library, "nvrtcVersion", get_version_) ||
-      !find(library, "nvrtcGetNumSupportedArchs", get_architecture_count_) ||
-      !find(library, "nvrtcGetSupportedArchs", get_architectures_) ||
-      !find(library, "nvrtcGetErrorString", get_error_) ||
-      !find(library, "nvrtcCreateProgram", create_) ||
-      !find(library, "nvrtcCompileProgram", compile_) ||
-      !find(library, "nvrtcDestroyProgram", destroy_) ||
-      !find(library, "nvrtcGetProgramLogSize", log_size_) ||
-      !find(library, "nvrtcGetProgramLog", log_) ||
-      !find(library, "nvrtcGetCUBINSize", cubin_size_) || !find(library, "nvrtcGetCUBIN", cubin_) ||
-      !find(library, "nvrtcGetPTXSize", ptx_size_) || !find(library, "nvrtcGetPTX", ptx_) ||
-      get_version_(&major_, &minor_) != 0 || get_architecture_count_(&count) != 0 || count <= 0)
+  if (!find_symbol(library, "nvrtcVersion", get_version_) ||
+      !find_symbol(library, "nvrtcGetNumSupportedArchs", get_architecture_count_) ||
+      !find_symbol(library, "nvrtcGetSupportedArchs", get_architectures_) ||
+      !find_symbol(library, "nvrtcGetErrorString", get_error_) ||
+      !find_symbol(library, "nvrtcCreateProgram", create_) ||
+      !find_symbol(library, "nvrtcCompileProgram", compile_) ||
+      !find_symbol(library, "nvrtcDestroyProgram", destroy_) ||
+      !find_symbol(library, "nvrtcGetProgramLogSize", log_size_) ||
+      !find_symbol(library, "nvrtcGetProgramLog", log_) ||
+      !find_symbol(library, "nvrtcGetCUBINSize", cubin_size_) ||
+      !find_symbol(library, "nvrtcGetCUBIN", cubin_) ||
+      !find_symbol(library, "nvrtcGetPTXSize", ptx_size_) ||
+      !find_symbol(library, "nvrtcGetPTX", ptx_) || get_version_(&major_, &minor_) != 0 ||
+      get_architecture_count_(&count) != 0 || count <= 0)
     return fail(ErrorCode::CompilerNotFound,
                 "the NVRTC of this machine is too old: 12.8 is the first that serves");
   architectures_.resize(static_cast<size_t>(count));

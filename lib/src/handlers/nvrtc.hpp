@@ -17,6 +17,7 @@ class Nvrtc {
   static Result<const Nvrtc*> open();
 
   int major() const { return major_; }
+  int minor() const { return minor_; }
   std::string version() const;                               // "13.0"
   const std::string& path() const { return path_; }          // of the library
   const std::string& identity() const { return identity_; }  // for artefacts made with it

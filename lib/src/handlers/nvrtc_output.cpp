@@ -92,8 +92,10 @@ KernelUsage usage_of(std::string_view log, std::string_view name) {
     }
     if (line.find(" registers") != std::string_view::npos) {
       usage.registers = number_before(line, " registers");
-      usage.shared_memory = number_before(line, " bytes smem");
-      usage.stack = std::max(usage.stack, number_before(line, " bytes cumulative stack size"));
+      usage.stack = std::max({usage.stack, number_before(line, " bytes cumulative stack size"),
+                              number_before(line, " stack,")});
+      // What the linker says counts what the GPU keeps for itself, too.
+      if (line.starts_with("ptxas")) usage.shared_memory = number_before(line, " bytes smem");
     }
   }
   return usage;

@@ -7,7 +7,6 @@
 #include "backends/cuda/driver.hpp"
 #include "handlers/device_compiler.hpp"
 #include "handlers/load.hpp"
-#include "handlers/side_by_side.hpp"
 #include "launcher/control_protocol.hpp"
 #include "launcher/handler_specs.hpp"
 #include "topology/topology_impl.hpp"
@@ -38,9 +37,7 @@ void build_for_host(const std::vector<HandlerSpec>& specs, BuildReport& report) 
   }
 }
 
-void build_for_device(const HandlerSpec& spec, const handlers::ArtefactCache& cache,
-                      BuiltHandler& built) {
-  const auto code = handlers::compile_for_device(spec, built.target, cache);
+void note_code(const Result<handlers::DeviceCode>& code, BuiltHandler& built) {
   if (!code) {
     built.error = code.error();
     return;
@@ -77,7 +74,7 @@ Result<BuildReport> build_handlers(const Topology& topology, const BuildRequest&
   BuildReport report;
   build_for_host(specs, report);
 
-  std::vector<const HandlerSpec*> jobs;
+  std::vector<handlers::DeviceTarget> targets;
   const size_t first = report.handlers.size();
   for (size_t i = 0; i < specs.size(); ++i) {
     const Backend backend = model.kernels[i].backend;
@@ -92,14 +89,13 @@ Result<BuildReport> build_handlers(const Topology& topology, const BuildRequest&
       built.target = architecture;
       built.required = backend == Backend::Cuda;
       report.handlers.push_back(std::move(built));
-      jobs.push_back(&specs[i]);
+      targets.push_back({specs[i], architecture});
     }
   }
-  if (jobs.empty()) return report;
+  if (targets.empty()) return report;
   const handlers::ArtefactCache cache(handlers::default_cache_folder());
-  handlers::side_by_side(jobs.size(), [&](size_t i) {
-    build_for_device(*jobs[i], cache, report.handlers[first + i]);
-  });
+  const auto codes = handlers::compile_for_device(targets, cache);
+  for (size_t i = 0; i < codes.size(); ++i) note_code(codes[i], report.handlers[first + i]);
   return report;
 }
 

@@ -12,6 +12,7 @@
 #include "handlers/device_compiler.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/load.hpp"
+#include "handlers/nvjitlink.hpp"
 #include "handlers/nvrtc.hpp"
 #include "launcher/control_protocol.hpp"
 #include "launcher/service_folders.hpp"
@@ -103,10 +104,13 @@ MachineCheck check_nvrtc() {
   if (!code)
     return {Outcome::Missing, "nvrtc",
             (*nvrtc)->path() + " does not compile handlers: " + sentence(code.error())};
+  const std::string took = milliseconds_since(begun);
+  const auto* linker = handlers::NvJitLink::of(**nvrtc);
   return {Outcome::Ok, "nvrtc",
           (*nvrtc)->path() + ", version " + (*nvrtc)->version() + " for " + oldest + " to sm_" +
-              std::to_string((*nvrtc)->architectures().back()) + ", a handler in " +
-              milliseconds_since(begun)};
+              std::to_string((*nvrtc)->architectures().back()) + ", a handler in " + took +
+              (linker != nullptr ? ", linked by " + linker->path()
+                                 : ", compiled whole for want of nvJitLink")};
 }
 
 // A file can be written there.

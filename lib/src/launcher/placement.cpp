@@ -5,7 +5,6 @@
 
 #include "backends/cuda/device.hpp"
 #include "handlers/device_compiler.hpp"
-#include "handlers/side_by_side.hpp"
 #include "launcher/handler_specs.hpp"
 
 namespace ringkernel::launcher {
@@ -65,47 +64,46 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
   else if (!devices)
     why = devices.error().message;
 
-  struct Job {
+  struct Place {
     size_t kernel = 0;
-    DeviceProperties device;
-    Result<handlers::DeviceCode> code = handlers::DeviceCode();
+    int ordinal = 0;
   };
-  std::vector<Job> jobs;
+  std::vector<Place> places;
+  std::vector<handlers::DeviceTarget> targets;
   for (size_t i = 0; i < topology.kernels.size(); ++i) {
     const topology::Kernel& kernel = topology.kernels[i];
     const Backend backend = backend_of(kernel);
     if (backend == Backend::Cpu) continue;
     auto device =
         why.empty() ? find_device(kernel, *devices) : fail(ErrorCode::BackendUnavailable, why);
-    if (device)
-      jobs.push_back({i, std::move(*device)});
-    else if (backend == Backend::Cuda)
+    if (device) {
+      places.push_back({i, device->ordinal});
+      targets.push_back(
+          {handler_spec(topology, kernel), handlers::device_target(device->major, device->minor)});
+    } else if (backend == Backend::Cuda) {
       return unavailable(kernel, device.error().message);
+    }
   }
 
   const handlers::ArtefactCache cache(handlers::default_cache_folder());
-  handlers::side_by_side(jobs.size(), [&](size_t i) {
-    Job& job = jobs[i];
-    job.code = handlers::compile_for_device(
-        handler_spec(topology, topology.kernels[job.kernel]),
-        handlers::device_target(job.device.major, job.device.minor), cache);
-  });
-  for (Job& job : jobs) {
-    const topology::Kernel& kernel = topology.kernels[job.kernel];
-    if (job.code) {
-      placements[job.kernel] = {job.device.ordinal, std::move(job.code->image)};
+  auto codes = handlers::compile_for_device(targets, cache);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const topology::Kernel& kernel = topology.kernels[places[i].kernel];
+    Result<handlers::DeviceCode>& code = codes[i];
+    if (code) {
+      placements[places[i].kernel] = {places[i].ordinal, std::move(code->image)};
       continue;
     }
     const bool insists = backend_of(kernel) == Backend::Cuda;
-    if (job.code.error().code == ErrorCode::CompilerNotFound) {
-      if (insists) return unavailable(kernel, job.code.error().message);
+    if (code.error().code == ErrorCode::CompilerNotFound) {
+      if (insists) return unavailable(kernel, code.error().message);
       continue;
     }
     const std::string text =
         "the handler of kernel '" + kernel.name + "' does not compile for CUDA";
     if (insists)
       return tl::unexpected(StartError{
-          ExitCode::Invalid, {job.code.error().code, text + "\n" + job.code.error().message, ""}});
+          ExitCode::Invalid, {code.error().code, text + "\n" + code.error().message, ""}});
     warn(text + " and runs on the CPU; 'ringk check --compile' shows why");
   }
   return placements;

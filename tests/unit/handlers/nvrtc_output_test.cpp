@@ -43,6 +43,20 @@ TEST_CASE("an error without a line shown has no column, and other lines stay") {
   CHECK(in_host_form("").empty());
 }
 
+TEST_CASE("where a kernel is linked, the linker says how many registers it takes") {
+  const auto usage = usage_of(
+      "ptxas info    : Compiling entry function 'k' for 'sm_90'\n"
+      "ptxas         .     368 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+      "ptxas info    : Used 30 registers, used 1 barriers, 16 bytes smem\n"
+      "info    : Function properties for 'k':\n"
+      "info    : used 62 registers, used 1 barriers, 656 stack, 1040 bytes smem, 0 bytes lmem\n",
+      "k");
+  CHECK(usage.registers == 62);
+  CHECK(usage.stack == 656);
+  CHECK(usage.shared_memory == 16);
+  CHECK(usage.spilled == 0);
+}
+
 TEST_CASE("the assembler's report gives what a kernel takes") {
   const auto usage = usage_of(
       "ptxas info    : 0 bytes gmem\n"

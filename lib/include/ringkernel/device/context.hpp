@@ -73,20 +73,7 @@ class Context {
                   "not the reply type of this kernel");
     if (!leads() || failed()) return;
     if (on_device()) return reply_record(message);
-    if (record_ != nullptr)
-      return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
-    if (in_ != nullptr && in_->correlation_id != 0) {
-      copy_message(b_.reply_buffer, message, b_.accept_sizes);
-      replied_ = more_ = true;
-      return;
-    }
-    OutPort& port = b_.ports[Ports::kCount];
-    if (port.edge_count == 0) {
-      ++unasked_;
-      more_ = true;
-      return;
-    }
-    put_on(port, Ports::kCount, message, {}, false);
+    if constexpr (!kGpu) reply_on_host(message);
   }
 
   // Fails the message in hand: what it emitted is taken back and it becomes a dead letter.
@@ -98,7 +85,7 @@ class Context {
   RK_HD void log(LogLevel level, const char* text, double value = 0) {
     if (!leads()) return;
     if (on_device()) return device_->outbox.log(static_cast<int>(level), text, value);
-    if (b_.host->log != nullptr)
+    if (!kGpu && b_.host->log != nullptr)
       b_.host->log(b_.host->context, &b_, static_cast<int>(level), text, value);
   }
 
@@ -139,6 +126,7 @@ class Context {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if (!collective() && on_device()) {
       device_->parallel_for(n, f);
+    } else if constexpr (kGpu && !collective()) {
     } else if (b_.threads == 1) {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if constexpr (traits::granularity_of<H>() == Granularity::Serial) {
@@ -161,7 +149,7 @@ class Context {
     if constexpr (collective()) {
       if (on_device())
         device_->sync();
-      else if (b_.threads > 1)
+      else if (!kGpu && b_.threads > 1)
         b_.host->sync_team(&b_, rank_);
     }
   }
@@ -219,8 +207,9 @@ class Context {
     return traits::granularity_of<H>() == Granularity::Block ||
            traits::granularity_of<H>() == Granularity::Grid;
   }
-  // Known when code for a GPU is compiled, so that it holds nothing of the other way.
-  RK_HD bool on_device() const { return RK_ON_DEVICE != 0 || device_ != nullptr; }
+  // Code for a GPU is not even compiled for the other way.
+  static constexpr bool kGpu = RK_ON_DEVICE != 0;
+  RK_HD bool on_device() const { return kGpu || device_ != nullptr; }
   // Collective handlers run on every thread; what they ask for happens once.
   RK_HD bool leads() const { return !collective() || rank_ == 0; }
   RK_HD bool failed() const { return reason_ != Reason::None; }
@@ -276,7 +265,7 @@ class Context {
   RK_FAST void put(const M& message, EmitOptions options, bool forwards) {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
-    if constexpr (RK_ON_DEVICE == 0) {
+    if constexpr (!kGpu) {
       if (RK_LIKELY(!more_ && !forwards && emitted_[index] < P::kMax)) {
         const OutPort& port = b_.ports[index];
         if (RK_LIKELY(port.direct != nullptr)) {
@@ -326,14 +315,34 @@ class Context {
   RK_BESIDE void put_beside(const M& message, EmitOptions options, bool forwards) {
     constexpr uint32_t index = Ports::template index_of<P>();
     if (on_device()) return put_record<P>(index, message, options, forwards);
-    if (record_ != nullptr) {
-      if (forwards)
+    if constexpr (!kGpu) {
+      if (record_ != nullptr) {
+        if (forwards)
+          return record(message, options,
+                        [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, true); });
         return record(message, options,
-                      [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, true); });
-      return record(message, options,
-                    [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
+                      [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
+      }
+      put_on(b_.ports[index], index, message, options, forwards);
     }
-    put_on(b_.ports[index], index, message, options, forwards);
+  }
+
+  template <class M>
+  RK_HD void reply_on_host(const M& message) {
+    if (record_ != nullptr)
+      return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
+    if (in_ != nullptr && in_->correlation_id != 0) {
+      copy_message(b_.reply_buffer, message, b_.accept_sizes);
+      replied_ = more_ = true;
+      return;
+    }
+    OutPort& port = b_.ports[Ports::kCount];
+    if (port.edge_count == 0) {
+      ++unasked_;
+      more_ = true;
+      return;
+    }
+    put_on(port, Ports::kCount, message, {}, false);
   }
 
   // Takes back everything the message in hand has emitted; of what went the fast path only the

@@ -65,26 +65,30 @@ struct DeviceOutbox {
     copy_bytes(payload_of(record), detail + first, record->count);
   }
 
-  RK_HD void log(int level, const char* text, double value) {
-    const uint32_t room = payload_room() - static_cast<uint32_t>(sizeof(LogRecord));
-    uint32_t bytes = 0;
-    RK_ROLLED while (bytes < room + payload_room() && text[bytes] != 0)++ bytes;
-    const uint32_t first = bytes > room ? min_of(bytes, payload_room()) : 0;
-    const uint32_t needed = first > 0 ? 2 : 1;
-    if (logs < needed) return;
-    logs -= needed;
-    if (first > 0) {
-      DeviceRecord* begin = append(RecordKind::Text);
-      begin->count = first;
-      copy_bytes(payload_of(begin), text, first);
-    }
-    DeviceRecord* record = append(RecordKind::Log);
-    LogRecord* head = static_cast<LogRecord*>(payload_of(record));
-    *head = {value, static_cast<uint32_t>(level), 0};
-    record->count = bytes - first;
-    copy_bytes(head + 1, text + first, record->count);
-  }
+  RK_SHARED void log(int level, const char* text, double value);
 };
+
+#if !defined(RK_LINKED)
+RK_SHARED_BODY void DeviceOutbox::log(int level, const char* text, double value) {
+  const uint32_t room = payload_room() - static_cast<uint32_t>(sizeof(LogRecord));
+  uint32_t bytes = 0;
+  RK_ROLLED while (bytes < room + payload_room() && text[bytes] != 0)++ bytes;
+  const uint32_t first = bytes > room ? min_of(bytes, payload_room()) : 0;
+  const uint32_t needed = first > 0 ? 2 : 1;
+  if (logs < needed) return;
+  logs -= needed;
+  if (first > 0) {
+    DeviceRecord* begin = append(RecordKind::Text);
+    begin->count = first;
+    copy_bytes(payload_of(begin), text, first);
+  }
+  DeviceRecord* record = append(RecordKind::Log);
+  LogRecord* head = static_cast<LogRecord*>(payload_of(record));
+  *head = {value, static_cast<uint32_t>(level), 0};
+  record->count = bytes - first;
+  copy_bytes(head + 1, text + first, record->count);
+}
+#endif
 
 // The bytes of a closure that a block's other threads help with.
 struct alignas(16) TeamJob {

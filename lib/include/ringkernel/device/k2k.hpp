@@ -12,6 +12,7 @@ namespace ringkernel {
 inline constexpr uint32_t kMostK2kEdges = 64;     // of a block, in each direction
 inline constexpr uint32_t kMostK2kOfPort = 16;    // a bit each in a record
 inline constexpr uint32_t kK2kCopies = 256;       // written to rings at a time
+inline constexpr uint32_t kK2kUnrouted = ~0U;     // in place of their number
 inline constexpr uint32_t kK2kIdLease = 1 << 26;  // message ids that a block is given at a time
 
 enum class K2kState : uint32_t {
@@ -168,10 +169,16 @@ struct K2kFrame {
   uint32_t kept_records = 0;
   uint32_t next_out = 0;
   uint32_t next_target = 0;
+  uint32_t routed = 0;  // 1: next_target is where the next copy goes
+  uint32_t filled = 0;  // copies that wait to be written
   uint64_t created = 0;
   uint64_t handled = 0;
   uint64_t invocations = 0;
   int64_t credits_back = 0;
+
+  RK_HD void begin_batch() {
+    next_record = kept_records = next_out = next_target = routed = filled = 0;
+  }
 };
 
 RK_HD uint8_t priority_of(const DeviceRecord& record, const MessageHeader* parent) {

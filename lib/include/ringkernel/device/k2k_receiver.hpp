@@ -87,11 +87,11 @@ class K2kReceiver {
     else if (said != 0)
       f_.pending |= exchange(&f_.doorbell->word, uint64_t{0});
     if (f_.pending == 0) return 0;
-    uint32_t n = find();
-    if (n == 0 && shares) {
-      f_.pending = exchange(&f_.doorbell->word, uint64_t{0});
+    uint32_t n = 0;
+    RK_ROLLED for (uint32_t looks = 0; looks < (shares ? 2U : 1U) && n == 0; ++looks) {
+      if (looks == 1) f_.pending = exchange(&f_.doorbell->word, uint64_t{0});
       n = find();
-      if (n > 0) fetch_or(&f_.doorbell->word, f_.pending);
+      if (looks == 1 && n > 0) fetch_or(&f_.doorbell->word, f_.pending);
     }
     if (n == 0) f_.pending = 0;
     return n;

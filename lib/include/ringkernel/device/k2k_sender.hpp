@@ -48,25 +48,33 @@ class K2kSender {
 
   // Goes on with a batch's records, `order` naming them from the first that was not yet looked at:
   // fills `copies` and keeps in `order` what goes to the host. Returns how many copies there are;
-  // fewer than kK2kCopies: it was the last time.
-  template <class Record, class Parent>
-  RK_HD uint32_t fill(uint32_t* order, uint32_t count, Block& b, Record&& record_at,
+  // fewer than kK2kCopies: it was the last time. kK2kUnrouted: route() comes first.
+  template <class Order, class Record, class Parent>
+  RK_HD uint32_t fill(Order&& order, uint32_t count, Block& b, Record&& record_at,
                       Parent&& parent_of) {
-    uint32_t n = 0;
     RK_ROLLED for (; f_.next_record < count; ++f_.next_record) {
-      DeviceRecord* record = record_at(order[f_.next_record]);
+      DeviceRecord* record = record_at(order(f_.next_record));
       if (record->kind == RecordKind::Skip) continue;
       if (record->kind == RecordKind::Emit) {
-        if (!copy(*record, parent_of(*record), b, n)) return n;
-        if (stays(*record, parent_of(*record))) continue;
+        const Copied copied = copy(*record, parent_of(*record), b);
+        if (copied == Copied::Unrouted) return kK2kUnrouted;
+        if (copied == Copied::Full) break;
+        if (is_inner(record->port) && (record->flags & kRecordSettles) == 0) continue;
       }
-      order[f_.kept_records++] = order[f_.next_record];
+      order(f_.kept_records++) = order(f_.next_record);
     }
+    const uint32_t n = f_.filled;
+    f_.filled = 0;
     return n;
   }
+  // Where the record that fill() has come to goes. Apart from it: keys take many registers.
+  RK_HD void route(const DeviceRecord& record) {
+    K2kOut& out = *f_.outs[f_.next_out];
+    f_.next_target = route_of(out, &out.key, payload_of(&record));
+    f_.routed = 1;
+  }
+  RK_HD uint32_t at() const { return f_.next_record; }
   RK_HD uint32_t kept() const { return f_.kept_records; }
-  RK_HD void begin() { f_.next_record = f_.kept_records = f_.next_out = f_.next_target = 0; }
-
   // Writes the copies to their rings, the block's threads side by side.
   RK_HD void write(uint32_t n, const Block& b, const DeviceThread& thread) const {
     RK_ROLLED for (uint32_t i = thread.rank(); i < n; i += thread.size())
@@ -130,9 +138,10 @@ class K2kSender {
                 emission_of(*copy.record, copy.parent, copy.answers != 0));
   }
 
-  // False: the list is full, and this record goes on.
-  RK_HD bool copy(DeviceRecord& record, const MessageHeader* parent, Block& b, uint32_t& n) {
-    RK_ROLLED for (; f_.next_out < f_.out_count; ++f_.next_out, f_.next_target = 0) {
+  enum class Copied : uint32_t { All, Full, Unrouted };  // but for All, this record goes on
+
+  RK_HD Copied copy(DeviceRecord& record, const MessageHeader* parent, Block& b) {
+    RK_ROLLED for (; f_.next_out < f_.out_count; ++f_.next_out, f_.next_target = f_.routed = 0) {
       K2kOut& out = *f_.outs[f_.next_out];
       if (out.port != record.port || out.state == K2kState::Removed) continue;
       if (out.state == K2kState::Closed) {
@@ -140,41 +149,38 @@ class K2kSender {
         continue;
       }
       const bool all = out.route == Route::All;
-      if (!all) {
-        if (n == kK2kCopies) return false;
-        append(n, record, parent, out, route_of(out, &out.key, payload_of(&record)), b);
-        continue;
+      if (!all && out.targets > 1 && f_.routed == 0) {
+        if (out.route != Route::RoundRobin) return Copied::Unrouted;
+        f_.next_target = next_in_turn(out);
+        f_.routed = 1;
       }
-      RK_ROLLED for (; f_.next_target < out.targets; ++f_.next_target) {
-        if (n == kK2kCopies) return false;
-        append(n, record, parent, out, f_.next_target, b);
+      RK_ROLLED do {
+        if (f_.filled == kK2kCopies) return Copied::Full;
+        append(record, parent, out, b);
       }
+      while (all && ++f_.next_target < out.targets)
+        ;
     }
     f_.next_out = f_.next_target = 0;
-    return true;
+    return Copied::All;
   }
 
-  RK_HD void append(uint32_t& n, DeviceRecord& record, const MessageHeader* parent, K2kOut& out,
-                    uint32_t target, Block& b) {
-    K2kCopy& copy = f_.copies[n++];
-    const uint32_t level =
-        out.levels == 1 ? 0 : min_of<uint32_t>(priority_of(record, parent), out.levels - 1);
-    copy.slot = out.links[target * out.levels + level].sender.append();
+  RK_HD void append(DeviceRecord& record, const MessageHeader* parent, K2kOut& out, Block& b) {
+    K2kCopy& copy = f_.copies[f_.filled++];
     copy.record = &record;
     copy.parent = parent;
     copy.out = &out;
     copy.answers = 0;
+    uint32_t link = f_.next_target;
+    if (out.levels > 1)
+      link = link * out.levels + min_of<uint32_t>(priority_of(record, parent), out.levels - 1);
+    copy.slot = out.links[link].sender.append();
     copy.slot->message_id = b.next_id++;
     // The first copy carries the duty to answer; the host hears that it has gone.
     if ((record.flags & kRecordForwards) != 0 && parent != nullptr && parent->correlation_id != 0) {
       copy.answers = 1;
       record.flags = static_cast<uint8_t>((record.flags & ~kRecordForwards) | kRecordSettles);
     }
-  }
-
-  RK_HD bool stays(const DeviceRecord& record, const MessageHeader* parent) const {
-    return is_inner(record.port) && ((record.flags & kRecordSettles) == 0 || parent == nullptr ||
-                                     parent->correlation_id == 0);
   }
 
   RK_HD void note_waiting(K2kOut& out, bool waits, uint64_t now_us) {

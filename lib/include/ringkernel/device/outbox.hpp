@@ -106,6 +106,12 @@ RK_HD bool complete_request(Block& b, const MessageHeader& request, Completion h
   return b.host->complete(b.host->context, &request, how, reason, detail, type, payload, size);
 }
 
+template <class E>
+RK_HD uint32_t next_in_turn(E& e) {
+  const uint32_t target = e.next;
+  e.next = target + 1 == e.targets ? 0 : target + 1;
+  return target;
+}
 // Which target a message takes. `E`: OutEdge, or a wire on a device. REQUIRES: it is not
 // Route::All.
 template <class E>
@@ -121,13 +127,10 @@ RK_HD uint32_t route_of(E& e, const KeySpec* spec, const void* payload) {
       uint64_t block = 0;
       copy_bytes(&block, static_cast<const unsigned char*>(payload) + e.block_field_offset,
                  e.block_field_size);
-      return static_cast<uint32_t>(block % e.targets);
+      return remainder_of(block, e.targets);
     }
-    default: {
-      uint32_t target = e.next;
-      e.next = target + 1 == e.targets ? 0 : target + 1;
-      return target;
-    }
+    default:
+      return next_in_turn(e);
   }
 }
 

@@ -33,6 +33,21 @@ typedef unsigned long uintptr_t;
 
 #define RK_HANDLER RK_HD
 
+// Code of a resident kernel that is the same whatever its handler. A GPU's compiler takes most of
+// its time for it, so it can be compiled by itself, once for all kernels (RK_SHARED_CODE), and
+// linked to the code of each (RK_LINKED). RK_SHARED declares such a function, RK_SHARED_BODY
+// defines it.
+#if defined(__CUDACC__)
+#define RK_SHARED __host__ __device__ __noinline__
+#else
+#define RK_SHARED
+#endif
+#if defined(RK_SHARED_CODE)
+#define RK_SHARED_BODY RK_SHARED
+#else
+#define RK_SHARED_BODY RK_SHARED inline
+#endif
+
 // Loops whose length only the run knows: unrolled, they make code that nobody needs, and on a GPU
 // cost most of the time to compile.
 #if defined(__CUDACC__)
@@ -102,6 +117,18 @@ RK_HD uint32_t highest_bit(uint64_t x) {
   return 63U - static_cast<uint32_t>(__clzll(static_cast<long long>(x)));
 #else
   return 63U - static_cast<uint32_t>(__builtin_clzll(x));
+#endif
+}
+
+// x modulo n, for n below 65536. A GPU's compiler calls a function for 64 bits.
+RK_HD uint32_t remainder_of(uint64_t x, uint32_t n) {
+#if RK_ON_DEVICE
+  uint32_t rest = 0;
+  RK_ROLLED for (int shift = 48; shift >= 0; shift -= 16) rest =
+      ((rest << 16) | (static_cast<uint32_t>(x >> shift) & 0xFFFFU)) % n;
+  return rest;
+#else
+  return static_cast<uint32_t>(x % n);
 #endif
 }
 

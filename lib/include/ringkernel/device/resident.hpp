@@ -43,15 +43,21 @@ class Resident : private ResidentLink {
 
   RK_HD void run() {
     zero_shared();
+    meet_cluster();
     if (leader()) {
       b_.threads = side_.thread.size() * (side_.grid != nullptr ? side_.thread.blocks() : 1);
       come_alive();
+      read_control();
     }
     side_.thread.sync();
     uint32_t pause = 32;
     uint32_t waiting = 0;  // messages from the device's kernels
     RK_ROLLED for (uint32_t looks = 0;; ++looks) {
-      const uint32_t n = waiting > 0 ? take_k2k(waiting) : look();
+      const uint32_t n = waiting > 0 ? waiting : ready();
+      if (n > 0) {
+        if (leads_) stage(n, waiting > 0);
+        meet();
+      }
       // The host's words are on the other side of the bus, so they are looked at now and then.
       if (leader()) {
         b_.now_us = wall_us();
@@ -70,9 +76,32 @@ class Resident : private ResidentLink {
         if (first()) side_.thread.pause(pause);
         if (pause < f_.idle_ns) pause *= 2;
       }
-      waiting = agree(leader() ? next_batch(worked) : 0);
+      if (leader()) waiting = choose(looks, worked);
+      waiting = agree(waiting);
       if (waiting == kLeave) return meet_cluster();
     }
+  }
+
+  // Messages from the host. A message from the device that visits the keys goes on before them.
+  RK_HD uint32_t ready() {
+    if (leads_) count_ready();
+    const bool looks = leader() && !(b_.visiting && f_.from_k2k != 0);
+    return agree(looks ? room_for_batch(s_.total) : 0);
+  }
+  // next_batch(), as many of it as there is room for.
+  RK_HD uint32_t choose(uint32_t looks, bool worked) {
+    const bool wired = f_.k2k.in_count != 0;
+    if (wired && (!worked || looks % 4096 == 0)) tell_latency();
+    const uint32_t n = next_batch(worked);
+    return wired && n != kLeave ? claim(room_for_batch(n)) : n;
+  }
+
+  // All threads that handle messages together.
+  RK_HD void meet() const {
+    if constexpr (kGranularity == Granularity::Grid)
+      side_.sync();
+    else
+      side_.thread.sync();
   }
 
   // --- handling
@@ -85,7 +114,8 @@ class Resident : private ResidentLink {
     side_.thread.sync();
     if (f_.refuses != 0) {
       done = n;
-      refuse(n);
+      if (leader()) refuse(n);
+      meet();
     } else if constexpr (kGranularity == Granularity::Thread) {
       done = handle_on_threads(n);
     } else if constexpr (kCollective) {
@@ -108,14 +138,14 @@ class Resident : private ResidentLink {
     }
     if constexpr (kCollective) {
       if (leader()) s_.total = side_.outbox.used;
-      side_.sync();
+      meet();
     }
     if (leads_) {
-      if (kGranularity != Granularity::Thread || f_.refuses != 0) identity_order();
+      if (kGranularity != Granularity::Thread || f_.refuses != 0) order_as_they_are();
       if (leader() && f_.from_k2k == 0) f_.in_head += done;
       send(done);
     }
-    side_.sync();
+    meet();
   }
 
   // A message that visits every key is a batch of its own: its calls need all the room.
@@ -159,10 +189,7 @@ class Resident : private ResidentLink {
   // What the call emitted stays, or is taken back.
   RK_HD bool end_call(Ctx& ctx, uint32_t from) {
     if (!ctx.failed()) return true;
-    if (ctx.leads()) {
-      side_.outbox.take_back(from);
-      side_.outbox.fail(ctx.reason_, ctx.detail_);
-    }
+    if (ctx.leads()) fail_call(from, ctx.reason_, ctx.detail_);
     return false;
   }
 
@@ -174,7 +201,7 @@ class Resident : private ResidentLink {
     const uint32_t begin = side_.outbox.used;
     if (RK_UNLIKELY(h.deadline != 0) && !b_.visiting && agree_on_call(is_late(h))) {
       if (!kCollective || leader()) refuse_late(h, index, position);
-      if constexpr (kCollective) side_.sync();
+      if constexpr (kCollective) meet();
       return true;
     }
     begin_message();
@@ -187,7 +214,7 @@ class Resident : private ResidentLink {
       }
       Ctx ctx = make_context(&h, position);
       const uint32_t from = side_.outbox.used;
-      ctx.key_entry_ = find_key(spec, h);
+      ctx.key_entry_ = key_of(index, h);
       if (ctx.key_entry_ == KeyTable::kNone)
         ctx.set_failed(Reason::KeysFull, nullptr);
       else
@@ -200,7 +227,7 @@ class Resident : private ResidentLink {
       end_call(ctx, from);
     }
     end_message(h, index, begin, false);
-    if constexpr (kCollective) side_.sync();
+    if constexpr (kCollective) meet();
     return true;
   }
 
@@ -211,23 +238,11 @@ class Resident : private ResidentLink {
     if (f_.from_k2k != 0 && (!kCollective || leader())) tell(h, index, begin);
   }
 
-  RK_HD uint32_t find_key(const KeySpec& spec, const MessageHeader& h) {
-    if constexpr (kCollective) {
-      if (leader()) {
-        Key key;
-        read_key(spec, payload_of(&h), key);
-        b_.key_cursor = b_.keys.find_or_insert(key);
-        note_keys();
-      }
-      side_.sync();
-      return load_acquire(&b_.key_cursor);
-    } else {
-      Key key;
-      read_key(spec, payload_of(&h), key);
-      const uint32_t entry = b_.keys.find_or_insert(key);
-      note_keys();
-      return entry;
-    }
+  RK_HD uint32_t key_of(uint32_t index, const MessageHeader& h) {
+    if constexpr (!kCollective) return find_key(index, h, true);
+    if (leader()) b_.key_cursor = find_key(index, h, true);
+    meet();
+    return load_acquire(&b_.key_cursor);
   }
 
   // A message without a key: once per key present. Every call may need its records, so it pauses
@@ -242,16 +257,16 @@ class Resident : private ResidentLink {
         const uint32_t from = side_.outbox.used;
         call(ctx, index, *static_cast<State*>(b_.keys.state(at)), payload_of(&h));
         failed = agree_on_call(!end_call(ctx, from));
-        if (!failed && ctx.leads()) side_.outbox.append(RecordKind::Kept);
+        if (!failed && ctx.leads()) note(RecordKind::Kept, 0);
         ++at;
       }
       const bool paused = at < b_.keys.count && !failed;
-      if constexpr (kCollective) side_.sync();
+      if constexpr (kCollective) meet();
       if (leader()) {
         b_.visiting = paused;
         b_.key_cursor = at;
       }
-      if constexpr (kCollective) side_.sync();
+      if constexpr (kCollective) meet();
       return !paused;
     }
     return true;
@@ -279,7 +294,6 @@ class Resident : private ResidentLink {
       return s_.more;
     }
     uint32_t* entries = words_;
-    uint32_t* counts = words_ + side_.thread.size();
     const uint32_t me = side_.thread.rank();
     uint32_t index = 0;
     uint32_t mine = KeyTable::kNone;
@@ -289,9 +303,7 @@ class Resident : private ResidentLink {
     } else if (me < n) {
       index = accept_index(staged(me));
       if constexpr (kKeyed) {
-        Key key;
-        read_key(b_.accept_keys[index], payload_of(&staged(me)), key);
-        mine = b_.keys.find(key);
+        mine = find_key(index, staged(me), false);
         entries[me] = mine;
         if (mine == KeyTable::kNone) store_relaxed(&s_.more, 1U);
       }
@@ -300,13 +312,9 @@ class Resident : private ResidentLink {
     if constexpr (kKeyed) {
       if (first() && s_.more != 0) {
         RK_ROLLED for (uint32_t i = 0; i < n; ++i) {
-          if (entries[i] != KeyTable::kNone) continue;
-          Key key;
-          const MessageHeader& h = staged(i);
-          read_key(b_.accept_keys[accept_index(h)], payload_of(&h), key);
-          entries[i] = b_.keys.find_or_insert(key);
+          if (entries[i] == KeyTable::kNone)
+            entries[i] = find_key(accept_index(staged(i)), staged(i), true);
         }
-        note_keys();
       }
       side_.thread.sync();
     }
@@ -329,7 +337,7 @@ class Resident : private ResidentLink {
       side_.thread.sync();
       if (load_relaxed(&s_.more) == 0) break;
     }
-    put_in_order(n, counts);
+    order_by_thread(me < n ? side_.outbox.used : 0);
     return n;
   }
 
@@ -362,33 +370,13 @@ class Resident : private ResidentLink {
     end_message(h, index, 0, false);
   }
 
-  // The records of all threads, in the order of their messages: a prefix sum over their numbers.
-  RK_HD void put_in_order(uint32_t n, uint32_t* counts) {
-    const uint32_t me = side_.thread.rank();
-    const uint32_t mine = me < n ? side_.outbox.used : 0;
-    counts[me] = mine;
-    side_.thread.sync();
-    RK_ROLLED for (uint32_t step = 1; step < side_.thread.size(); step *= 2) {
-      const uint32_t before = me >= step ? counts[me - step] : 0;
-      side_.thread.sync();
-      counts[me] += before;
-      side_.thread.sync();
-    }
-    const uint32_t from = counts[me] - mine;
-    RK_ROLLED for (uint32_t i = 0; i < mine; ++i) order()[from + i] = me * kArea + i;
-    if (me + 1 == side_.thread.size()) s_.total = counts[me];
-    side_.thread.sync();
-  }
-
   // --- on_start, on_poll, on_stop
 
   enum class Hook : uint32_t { None, Start, Poll, Stop };
 
   // The leader alone says which: it is the one that changes what the answer depends on.
   RK_HD Hook next_hook(bool idle) {
-    if (!leader() || room(kArea + 1) <= kArea ||
-        (f_.k2k.table != nullptr && sender().room(0, 1, b_) == 0))
-      return Hook::None;
+    if (!leader() || room_for(0, 1, 1) == 0) return Hook::None;
     if (!b_.started) return (desired_ & kDesireRun) != 0 ? Hook::Start : Hook::None;
     if (b_.polling && (desired_ & kDesirePoll) != 0) return Hook::Poll;
     return idle && (desired_ & kDesireStop) != 0 && !b_.stopped ? Hook::Stop : Hook::None;
@@ -419,12 +407,12 @@ class Resident : private ResidentLink {
   }
   RK_HD void end_hooks() {
     if (leader()) s_.total = side_.outbox.used;
-    side_.sync();
+    meet();
     if (leads_) {
-      identity_order();
+      order_as_they_are();
       send(0);
     }
-    side_.sync();
+    meet();
   }
 
   // Calls one of the three, by one thread or by all, and ends it with a record.
@@ -438,12 +426,12 @@ class Resident : private ResidentLink {
     side_.job = nullptr;  // the other threads do not help
     ctx.guarded(body);
     side_.job = job;
-    if (end_call(ctx, from) && ctx.leads()) side_.outbox.append(RecordKind::Kept);
+    if (end_call(ctx, from) && ctx.leads()) note(RecordKind::Kept, 0);
   }
   RK_HD void end_hook(RecordKind kind, uint32_t count) {
     if (!leader()) return;
     side_.outbox.flags = kRecordHook;
-    side_.outbox.append(kind)->count = count;
+    note(kind, count);
   }
 
   RK_HD void start() {
@@ -455,7 +443,7 @@ class Resident : private ResidentLink {
           H::on_start(c);
       });
     }
-    side_.sync();
+    meet();
     if (leader()) {
       b_.started = true;
       b_.polling = kHasPoll;
@@ -499,12 +487,12 @@ class Resident : private ResidentLink {
         if (!kCollective && !first()) break;
       }
       finished = at >= calls;
-      side_.sync();
+      meet();
       if (leader()) f_.stop_cursor = at;
     }
     if (leader() && finished) b_.stopped = true;
     if (finished) end_hook(RecordKind::Stopped, 0);
-    side_.sync();
+    meet();
   }
 };
 
