@@ -74,7 +74,7 @@ SIMULATED int nvrtcCompileProgram(Program* program, int count, const char* const
   std::ofstream(stem + ".cpp") << program->text;
   std::string command =
       std::string(RK_COMPILER) +
-      " -std=c++20 -O1 -g1 -fPIC -shared -fno-gnu-unique -Wl,-Bsymbolic -ffp-contract=off "
+      " -std=c++20 -Og -g1 -fPIC -shared -fno-gnu-unique -Wl,-Bsymbolic -ffp-contract=off "
       "-fvisibility=hidden -DRK_SIMULATED_DEVICE " RK_SANITIZE;
   for (int i = 0; i < count; ++i) {
     const std::string option = options[i];

@@ -183,7 +183,8 @@ std::vector<std::string> HostCompiler::flags_for(const HandlerSpec& spec) const 
   // Fused multiplications would make results differ from processor to processor.
   flags.emplace_back(spec.fast_math ? "-ffast-math" : "-ffp-contract=off");
 #if defined(RINGKERNEL_SANITIZERS)
-  flags.insert(flags.end(), {"-fsanitize=" RINGKERNEL_SANITIZERS, "-fno-omit-frame-pointer",
+  // More takes longer to compile than the tests save by it.
+  flags.insert(flags.end(), {"-Og", "-fsanitize=" RINGKERNEL_SANITIZERS, "-fno-omit-frame-pointer",
                              "-fno-sanitize-recover=all"});
 #endif
   if (spec.layout_only) flags.emplace_back("-DRK_LAYOUT_ONLY");
