@@ -666,3 +666,74 @@ TEST_CASE("the figures of status and metrics are counted") {
   ok(runtime.shutdown());
   CHECK(runtime.metrics().active_kernels == 0);
 }
+
+TEST_CASE("what a handler logs is told with its number, however long") {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  Runtime runtime =
+      builder()
+          .on_log(
+              [&](std::string_view kernel, LogLevel level, std::string_view text, double number) {
+                CHECK(kernel == "talker");
+                CHECK(level == LogLevel::Warning);
+                std::lock_guard lock(mutex);
+                lines.push_back(std::string(text) + " " + std::to_string(static_cast<int>(number)));
+              })
+          .build()
+          .value();
+  auto kernel = runtime.launch<Talker>("talker").value();
+  ok(kernel.send(Number{0, 0, 7}));
+  ok(kernel.send(Number{1, 0, 8}));
+  REQUIRE(runtime.wait_idle());
+  std::lock_guard lock(mutex);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0] == "short 7");
+  CHECK(lines[1].ends_with("than some eighty or so 8"));
+}
+
+TEST_CASE("an on_start that fails has sent nothing and is a dead letter, and messages go on") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          CHECK(letter.reason == "failed");
+                          ++dead;
+                        })
+                        .build()
+                        .value();
+  auto kernel = runtime.launch<BadStart>("bad").value();
+  ok(kernel.send(Number{5, 0, 0}));
+  CHECK(receive(kernel).id == 5);
+  eventually([&] { return dead.load() == 1; });
+  CHECK(kernel.metrics().last_error == "failed: not today");
+  REQUIRE(runtime.wait_idle());
+  CHECK(code_of(kernel.try_receive()) == ErrorCode::QueueEmpty);
+}
+
+TEST_CASE("a request whose forwarded copy finds no room is answered with that") {
+  Runtime runtime = make_runtime();
+  auto forward = runtime.launch<Forward>("forward").value();
+  auto full = runtime.launch<Swallow>("full", quiet().with_input_queue_capacity(4)).value();
+  ok(runtime.connect(forward.port("out"), full, {.on_full = OnFull::DropNewest}));
+  send_all(forward, 4);
+  eventually([&] { return full.metrics().input_queue_depth == 4; });
+  CHECK(code_of(forward.call<Number>(Number{9, 0, 0}, 30s)) == ErrorCode::QueueFull);
+  ok(full.activate());
+  REQUIRE(runtime.wait_idle());
+}
+
+TEST_CASE("what comes through a kernel to a full edge fails there, where the edge says so") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder().on_dead_letter([&](const DeadMessage&) { ++dead; }).build().value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
+  auto middle = runtime.launch<Add>("middle", {}, {.amount = 1}).value();
+  auto full = runtime.launch<Swallow>("full", quiet().with_input_queue_capacity(4)).value();
+  ok(runtime.connect(in.port("out"), middle));
+  ok(runtime.connect(middle.port("out"), full, {.on_full = OnFull::Fail}));
+  send_all(in, 10);
+  eventually([&] { return dead.load() == 6; });
+  eventually([&] { return middle.metrics().messages_processed == 10; });
+  CHECK(middle.metrics().messages_failed == 6);
+  CHECK(full.metrics().input_queue_depth == 4);
+  ok(full.activate());
+  REQUIRE(runtime.wait_idle());
+}

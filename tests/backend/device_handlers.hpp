@@ -123,6 +123,32 @@ struct Unruly {
   }
 };
 
+// Logs a word for id 0, and for others more than a record of its messages holds.
+struct Talker {
+  using Context = ringkernel::Context<Talker>;
+  RK_DEVICE_SOURCE(Talker);
+  static void on_message(Context& ctx, const Number& n) {
+    const char* text =
+        n.id == 0
+            ? "short"
+            : "a line of a hundred bytes, of which a record of a small message holds not more "
+              "than some eighty or so";
+    ctx.log(ringkernel::LogLevel::Warning, text, static_cast<double>(n.value));
+  }
+};
+
+// Its beginning fails, and takes back what it emitted.
+struct BadStart {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<BadStart>;
+  RK_DEVICE_SOURCE(BadStart);
+  static void on_start(Context& ctx) {
+    ctx.emit(port::out, Number{1, 0, 0});
+    ctx.fail("not today");
+  }
+  static void on_message(Context& ctx, const Number& n) { ctx.emit(port::out, n); }
+};
+
 struct Double {
   using Reply = Number;
   using Context = ringkernel::Context<Double>;

@@ -75,7 +75,7 @@ TEST_CASE("a kernel that never was active ends without having run") {
 
 TEST_CASE("a message that was accepted while its kernel is terminated is counted to its end") {
   Runtime runtime = make_runtime();
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 120; ++round) {
     auto kernel =
         runtime
             .launch<Swallow>(
@@ -106,7 +106,7 @@ TEST_CASE("kernels are launched and wired while dead letters are on their way") 
   });
   eventually([&] { return dead.load() > 0; });
   auto first = runtime.launch<Add>("first").value();
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 20; ++i) {
     auto kernel = runtime.launch<Add>("kernel " + std::to_string(i)).value();
     ok(runtime.connect(first.port("out"), kernel));
   }

@@ -88,6 +88,14 @@ load helper
   has "$output" "libm.so.6 has no cuInit"
 }
 
+@test "a driver that does not answer cannot be used, and the call is told" {
+  export RINGK_CUDA_LIBRARY=$RK_SIMULATED_DRIVER
+  RK_SIMULATED_FAILS=cuDriverGetVersion run_ringk 0 list devices
+  has "$output" "the NVIDIA driver does not tell its version: CUDA_ERROR_UNKNOWN"
+  RK_SIMULATED_FAILS=cuDeviceGetCount run_ringk 0 list devices
+  has "$output" "the devices cannot be counted"
+}
+
 @test "doctor does without NVRTC, and says so" {
   RINGK_NVRTC_LIBRARY=$PWD/nowhere.so run_ringk 0 doctor --json
   same "outcome" missing "$(json '.checks[] | select(.name == "nvrtc").outcome')"

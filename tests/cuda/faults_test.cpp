@@ -35,7 +35,116 @@ class Broken {
   }
 };
 
+// Until the end of the scope this function of the driver answers CUDA_ERROR_UNKNOWN.
+class FailingCall {
+ public:
+  explicit FailingCall(const char* function) { simulate(function); }
+  ~FailingCall() { simulate(nullptr); }
+
+ private:
+  static void simulate(const char* function) {
+    void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
+    REQUIRE(library != nullptr);
+    reinterpret_cast<void (*)(const char*)>(dlsym(library, "rk_simulate_failure"))(function);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a call of the driver that fails is an error that names it, and the next launch works") {
+  struct Case {
+    const char* function;
+    const char* said;
+  };
+  for (const Case& c :
+       {Case{"cuDeviceGetCount", "the devices cannot be counted"},
+        Case{"cuDevicePrimaryCtxRetain", "making a context on cuda0"},
+        Case{"cuStreamCreateWithPriority", "making a stream on cuda0"},
+        Case{"cuCtxSetCurrent", "entering the context of cuda0"},
+        Case{"cuMemHostAlloc", "mapping "}, Case{"cuModuleGetFunction", "finding its entry"},
+        Case{"cuFuncLoad", "loading its entry"}, Case{"cuMemcpyHtoD_v2", "copying to cuda0"}}) {
+    CAPTURE(c.function);
+    Runtime runtime = make_runtime();
+    {
+      FailingCall failing(c.function);
+      const auto kernel = runtime.launch<Add>("add", {}, {.amount = 1});
+      REQUIRE_FALSE(kernel.has_value());
+      CAPTURE(kernel.error().message);
+      CHECK(kernel.error().message.find(c.said) != std::string::npos);
+      CHECK(kernel.error().message.find("CUDA_ERROR_UNKNOWN") != std::string::npos);
+    }
+    auto kernel = runtime.launch<Add>("add", {}, {.amount = 1}).value();
+    ok(kernel.send(Number{1, 0, 1}));
+    CHECK(receive(kernel).value == 2);
+  }
+}
+
+TEST_CASE("a wire whose tables do not reach the device is an error, and can be made again") {
+  Runtime runtime = make_runtime();
+  auto from = runtime.launch<Add>("from", {}, {.amount = 1}).value();
+  auto to = runtime.launch<Add>("to", {}, {.amount = 1}).value();
+  {
+    FailingCall failing("cuMemcpyHtoD_v2");
+    const auto connected = runtime.connect(from.port("out"), to);
+    REQUIRE_FALSE(connected.has_value());
+    CHECK(connected.error().message.find("CUDA_ERROR_UNKNOWN") != std::string::npos);
+  }
+  ok(runtime.connect(from.port("out"), to));
+  ok(from.send(Number{1, 0, 1}));
+  CHECK(receive(to).value == 3);
+}
+
+TEST_CASE("buffers that cannot be copied are errors") {
+  Runtime runtime = make_runtime();
+  std::array<uint64_t, 32> sums{};
+  auto kernel =
+      runtime.launch<Tally>("tally", {}, {}, KernelBuffers{}.save(buf::sums, sums)).value();
+  FailingCall failing("cuMemcpyDtoH_v2");
+  const auto ended = kernel.terminate();
+  REQUIRE_FALSE(ended.has_value());
+  CHECK(ended.error().message.find("CUDA_ERROR_UNKNOWN") != std::string::npos);
+}
+
+TEST_CASE("without a device that can be used there is no runtime, and the reason is given") {
+  const auto reason = [] {
+    const auto built = builder().build();
+    REQUIRE_FALSE(built.has_value());
+    return built.error().message;
+  };
+  {
+    FailingCall failing("cuDeviceGetCount");
+    CHECK(reason().find("the devices cannot be counted") != std::string::npos);
+  }
+  {
+    const ScopedVariable none("RK_SIMULATED_DEVICES", "0");
+    CHECK(reason() == "there is no GPU");
+  }
+  const ScopedVariable unusable("RK_SIMULATED_UNUSABLE", "1");
+  CHECK(reason() == "Simulated GPU: its compute mode is 'prohibited'");
+}
+
+TEST_CASE("a block that is too large for its device is refused, with what limits it") {
+  Runtime runtime = make_runtime();
+  {
+    Broken broken(SimulatedFault::FewRegisters);
+    const auto wide = runtime.launch<Swallow>("wide", LaunchOptions::single_block(512));
+    REQUIRE_FALSE(wide.has_value());
+    CHECK(wide.error().message.find("a block of 512 threads is too large: 256 fit") == 0);
+  }
+  const auto heavy = runtime.launch<Swallow>("heavy", LaunchOptions{}.with_shared_memory(1 << 20));
+  REQUIRE_FALSE(heavy.has_value());
+  CHECK(heavy.error().message.find("asks for 1048576 bytes of shared memory, ") == 0);
+}
+
+TEST_CASE("a device on which this process showed no life for a lease has let its kernel go") {
+  Runtime runtime = make_runtime();
+  auto kernel = runtime.launch<Swallow>("swallow").value();
+  Broken broken(SimulatedFault::ClockRuns);
+  REQUIRE(kernel.wait(30s));
+  CHECK(kernel.state() == KernelState::Failed);
+  CHECK(kernel.metrics().last_error.find("showed no life for longer than its lease") !=
+        std::string::npos);
+}
 
 TEST_CASE("a launch that fails is an error with CUDA's name, and the id is free again") {
   Runtime runtime = make_runtime();

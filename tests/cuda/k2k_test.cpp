@@ -1,8 +1,12 @@
 // That wires between kernels of one device lie there: what the behaviour suite cannot see.
 #include <dlfcn.h>
 
+#include <fstream>
+
 #include "backend/suite.hpp"
 #include "cuda/simulated_driver.hpp"
+#include "ringkernel/launcher.hpp"
+#include "unit/launcher/scratch_folder.hpp"
 
 namespace {
 
@@ -58,6 +62,49 @@ TEST_CASE("wires that the device's rings cannot serve go through the host, with 
   }
   CHECK(events.metrics().bytes_to_device > 0);
   CHECK(policy.metrics().bytes_to_device > 0);
+}
+
+TEST_CASE("a cycle takes no more in than it has credits for, and all come out") {
+  const ScratchFolder folder;
+  const ScopedVariable runtime_folder("XDG_RUNTIME_DIR", folder.path().c_str());
+  std::ofstream(folder.path() + "/cycle.yaml") << R"(
+ringk: 1
+name: cycle
+messages:
+  Hop: {id: u64, left: u32}
+kernels:
+  hop:
+    backend: cuda
+    accepts: [Hop]
+    emits: {again: Hop, out: Hop}
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const Hop& hop) {
+        if (hop.left == 0) return ctx.emit(port::out, hop);
+        ctx.emit(port::again, Hop{hop.id, hop.left - 1});
+      }
+inputs:
+  hops: {file: hops.jsonl, message: Hop}
+outputs:
+  done: {file: done.jsonl}
+wires:
+  hops: hop
+  hop.again: {to: hop, credits: 2}
+  hop.out: done
+)";
+  std::ofstream hops(folder.path() + "/hops.jsonl");
+  for (int id = 0; id < 300; ++id)
+    hops << R"({"id":)" << id << R"(,"left":5})"
+         << "\n";
+  hops.close();
+  const auto topology = Topology::load(folder.path() + "/cycle.yaml").value();
+  INFO(topology.report(false));
+  REQUIRE(topology.valid());
+  CHECK(launch(topology, {}) == ExitCode::Ok);
+  std::ifstream done(folder.path() + "/done.jsonl");
+  size_t lines = 0;
+  for (std::string line; std::getline(done, line); ++lines)
+    CHECK(line.find(R"("left":0)") != std::string::npos);
+  CHECK(lines == 300);
 }
 
 TEST_CASE("more wires than a block has room for go through the host") {

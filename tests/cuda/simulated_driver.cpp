@@ -4,6 +4,7 @@
 //
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
 // RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
+// RK_SIMULATED_UNUSABLE: set, no process may use the GPU.
 #include "cuda/simulated_driver.hpp"
 
 #include <dlfcn.h>
@@ -48,6 +49,22 @@ thread_local uint32_t deaths_at_launch = 0;
 bool device_has_died() { return deaths.load() != deaths_at_launch; }
 
 std::atomic<int> fault{static_cast<int>(SimulatedFault::None)};
+
+bool has_fault(SimulatedFault one) { return fault.load() == static_cast<int>(one); }
+
+std::mutex failing_mutex;
+std::string failing = [] {
+  const char* told = std::getenv("RK_SIMULATED_FAILS");
+  return std::string(told == nullptr ? "" : told);
+}();
+bool is_to_fail(const char* function) {
+  std::lock_guard lock(failing_mutex);
+  return failing == function;
+}
+#define MAY_FAIL                                    \
+  do {                                              \
+    if (is_to_fail(__func__)) return kErrorUnknown; \
+  } while (false)
 
 bool has_clusters() { return std::getenv("RK_SIMULATED_WITHOUT_CLUSTERS") == nullptr; }
 
@@ -97,7 +114,9 @@ void sync(void* block) {
 }
 // Far from the host's clock, as a GPU's is.
 uint64_t now_ns() {
-  return 5'000'000'000ULL +
+  static std::atomic<uint64_t> hours{0};
+  if (has_fault(SimulatedFault::ClockRuns)) hours.fetch_add(1);
+  return 5'000'000'000ULL + hours.load() * 3'600'000'000'000ULL +
          static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 void pause_for(uint32_t ns) {
@@ -294,15 +313,22 @@ SIMULATED void rk_simulate(SimulatedFault wanted) {
   }
 }
 
+SIMULATED void rk_simulate_failure(const char* function) {
+  std::lock_guard lock(failing_mutex);
+  failing = function == nullptr ? "" : function;
+}
+
 SIMULATED CUresult cuInit(unsigned) {
   const char* told = std::getenv("RK_SIMULATED_INIT");
   return told == nullptr ? kSuccess : std::atoi(told);
 }
 SIMULATED CUresult cuDriverGetVersion(int* version) {
+  MAY_FAIL;
   *version = 13000;
   return kSuccess;
 }
 SIMULATED CUresult cuGetErrorName(CUresult error, const char** text) {
+  MAY_FAIL;
   switch (error) {
     case kErrorIllegalAddress:
       *text = "CUDA_ERROR_ILLEGAL_ADDRESS";
@@ -323,6 +349,7 @@ SIMULATED CUresult cuGetErrorString(CUresult, const char** text) {
   return kSuccess;
 }
 SIMULATED CUresult cuDeviceGetCount(int* count) {
+  MAY_FAIL;
   const char* told = std::getenv("RK_SIMULATED_DEVICES");
   *count = told == nullptr ? 1 : std::atoi(told);
   return kSuccess;
@@ -372,6 +399,9 @@ SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
     case kAttributeMaxSharedMemoryPerMultiprocessor:
       *value = kSharedBytes;
       break;
+    case kAttributeComputeMode:
+      *value = std::getenv("RK_SIMULATED_UNUSABLE") == nullptr ? 0 : kComputeModeProhibited;
+      break;
     case kAttributeCanMapHostMemory:
     case kAttributeUnifiedAddressing:
     case kAttributeCooperativeLaunch:
@@ -393,11 +423,15 @@ SIMULATED CUresult cuDeviceCanAccessPeer(int* can, CUdevice, CUdevice) {
   return kSuccess;
 }
 SIMULATED CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
+  MAY_FAIL;
   *context = reinterpret_cast<CUcontext>(static_cast<uintptr_t>(device) + 1);
   return kSuccess;
 }
 SIMULATED CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return kSuccess; }
-SIMULATED CUresult cuCtxSetCurrent(CUcontext) { return kSuccess; }
+SIMULATED CUresult cuCtxSetCurrent(CUcontext) {
+  MAY_FAIL;
+  return kSuccess;
+}
 
 SIMULATED CUresult cuMemAlloc_v2(CUdeviceptr* pointer, size_t bytes) {
   std::lock_guard lock(memory_mutex);
@@ -428,6 +462,7 @@ SIMULATED CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
   return kSuccess;
 }
 SIMULATED CUresult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
+  MAY_FAIL;
   *pointer = take(bytes);
   if (*pointer == nullptr) return kErrorOutOfMemory;
   std::lock_guard lock(memory_mutex);
@@ -445,11 +480,13 @@ SIMULATED CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pointer, void* host
   return kSuccess;
 }
 SIMULATED CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t bytes) {
+  MAY_FAIL;
   if (death.load() != kSuccess) return death.load();
   std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return kSuccess;
 }
 SIMULATED CUresult cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t bytes) {
+  MAY_FAIL;
   if (death.load() != kSuccess) return death.load();
   std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
   return kSuccess;
@@ -470,6 +507,7 @@ SIMULATED CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t b
 }
 
 SIMULATED CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned, int) {
+  MAY_FAIL;
   *stream = new StreamOfDriver;
   std::lock_guard lock(streams_mutex);
   streams.insert(*stream);
@@ -550,6 +588,7 @@ SIMULATED CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsig
 }
 SIMULATED CUresult cuModuleUnload(CUmodule) { return kSuccess; }
 SIMULATED CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
+  MAY_FAIL;
   void* symbol = dlsym(module->library, name);
   if (symbol == nullptr) return kErrorNotFound;
   const void* bytes = dlsym(module->library, (std::string(name) + "_argument_bytes").c_str());
@@ -566,11 +605,17 @@ SIMULATED CUresult cuModuleGetLoadingMode(int* mode) {
   return kSuccess;
 }
 SIMULATED CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction) {
-  *value = attribute == kFunctionMaxThreadsPerBlock ? 1024 : attribute == kFunctionNumRegs ? 32 : 0;
+  const int threads = has_fault(SimulatedFault::FewRegisters) ? 256 : 1024;
+  *value = attribute == kFunctionMaxThreadsPerBlock ? threads
+           : attribute == kFunctionNumRegs          ? 32
+                                                    : 0;
   return kSuccess;
 }
 SIMULATED CUresult cuFuncSetAttribute(CUfunction, int, int) { return kSuccess; }
-SIMULATED CUresult cuFuncLoad(CUfunction) { return kSuccess; }
+SIMULATED CUresult cuFuncLoad(CUfunction) {
+  MAY_FAIL;
+  return kSuccess;
+}
 SIMULATED CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction, int threads,
                                                                size_t shared) {
   const auto by_memory = static_cast<int>(kSharedBytes / std::max<size_t>(shared, 1));

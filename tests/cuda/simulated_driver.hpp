@@ -9,9 +9,14 @@ enum class SimulatedFault : int {
   OutOfMemory,     // no more memory of the device
   IllegalAddress,  // every call answers CUDA_ERROR_ILLEGAL_ADDRESS; what runs has ended
   Slow,            // threads meet late
+  FewRegisters,    // no more than 256 threads of a kernel fit in a block
+  ClockRuns,       // an hour passes between two looks of the device at its clock
 };
 
 // Found by dlsym in the library that RINGK_CUDA_LIBRARY names.
 extern "C" void rk_simulate(SimulatedFault fault);
+// This function of the driver answers CUDA_ERROR_UNKNOWN, until another one is named; null: none
+// does. What RK_SIMULATED_FAILS names does so from the start.
+extern "C" void rk_simulate_failure(const char* function);
 // How often a block has asked where the shared memory of another lies.
 extern "C" unsigned long rk_simulated_looks_at_peers();

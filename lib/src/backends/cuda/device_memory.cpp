@@ -32,7 +32,6 @@ Result<char*> DeviceMemory::allocate(size_t bytes) {
   free_.erase(best);
   if (left > 0) free_.emplace(memory + bytes, left);
   taken_.emplace(memory, bytes);
-  used_ += bytes;
   return memory;
 }
 
@@ -42,7 +41,6 @@ void DeviceMemory::release(char* memory) {
   if (taken == taken_.end()) return;
   size_t bytes = taken->second;
   taken_.erase(taken);
-  used_ -= bytes;
   auto next = free_.lower_bound(memory);
   if (next != free_.end() && next->first == memory + bytes && !ends_.contains(next->first)) {
     bytes += next->second;
@@ -56,11 +54,6 @@ void DeviceMemory::release(char* memory) {
     }
   }
   free_.emplace(memory, bytes);
-}
-
-uint64_t DeviceMemory::used() const {
-  std::lock_guard lock(mutex_);
-  return used_;
 }
 
 }  // namespace ringkernel::backends::cuda

@@ -28,7 +28,6 @@ class DeviceMemory {
   // Not zeroed: it may have been used before. OutOfMemory.
   Result<char*> allocate(size_t bytes);
   void release(char* memory);
-  uint64_t used() const;
   void clear();  // returns every chunk
 
  private:
@@ -39,7 +38,6 @@ class DeviceMemory {
   std::map<char*, size_t> free_;  // neighbours in one chunk are joined
   std::map<char*, size_t> taken_;
   std::map<char*, size_t> ends_;  // chunk begin -> bytes
-  uint64_t used_ = 0;
 };
 
 }  // namespace ringkernel::backends::cuda

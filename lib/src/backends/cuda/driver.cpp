@@ -74,10 +74,6 @@ bool is_sticky(CUresult result) {
   }
 }
 
-std::string DeviceProperties::architecture() const {
-  return "sm_" + std::to_string(major) + std::to_string(minor);
-}
-
 std::string DeviceProperties::unusable() const {
   if (major < kOldestMajor || (major == kOldestMajor && minor < kOldestMinor))
     return "its compute capability is " + std::to_string(major) + "." + std::to_string(minor) +

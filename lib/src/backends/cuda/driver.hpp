@@ -42,7 +42,6 @@ struct DeviceProperties {
   bool host_native_atomic = false;
   std::vector<int> peers;  // ordinals of the devices whose memory it can reach
 
-  std::string architecture() const;  // "sm_90"
   // What of a resident kernel's needs it lacks, in one sentence; empty: nothing.
   std::string unusable() const;
 };
