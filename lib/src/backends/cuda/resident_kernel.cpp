@@ -271,15 +271,13 @@ Result<void> ResidentKernel::lay_out() {
   std::vector<ResidentFrame> frames(pumps);
   uint64_t* kernel_keys = nullptr;
   GridBarrier* barrier = nullptr;
-  struct Zero {
-    char* memory;
-    size_t bytes;
-  };
-  std::vector<Zero> zeroes;
   auto take_device = [&](size_t bytes, bool zero) -> Result<char*> {
     auto memory = take(device_->memory(), bytes, device_memory_);
-    if (memory && zero) zeroes.push_back({*memory, bytes});
-    if (memory) device_bytes_ += bytes;
+    if (!memory) return memory;
+    device_bytes_ += bytes;
+    if (zero)
+      if (auto done = device_->clear(*memory, bytes); !done)
+        return tl::unexpected(named(done.error()));
     return memory;
   };
   auto words = take_device(256, true);
@@ -374,20 +372,12 @@ Result<void> ResidentKernel::lay_out() {
     f.block.accept_sizes = size_list;
     f.block.accept_keys = keys;
   }
-  const DriverApi& api = device_->api();
-  if (auto done = device_->enter(); !done) return done;
-  CUresult result = kSuccess;
-  auto then = [&](CUresult next) {
-    if (result == kSuccess) result = next;
-  };
-  for (const Zero& zero : zeroes)
-    then(api.cuMemsetD8Async(reinterpret_cast<CUdeviceptr>(zero.memory), 0, zero.bytes, stream_));
-  then(api.cuMemcpyHtoDAsync(frames_, frames.data(), sizeof(ResidentFrame) * pumps, stream_));
-  then(api.cuMemcpyHtoDAsync(shared, image.bytes().data(), image.bytes().size(), stream_));
-  then(api.cuStreamSynchronize(stream_));
-  if (result == kSuccess) return {};
-  return tl::unexpected(
-      named(device_->driver().error(result, "laying out memory on " + device_->name())));
+  auto done = device_->upload(*memory, frames.data(), sizeof(ResidentFrame) * pumps);
+  if (done)
+    done = device_->upload(reinterpret_cast<void*>(shared), image.bytes().data(),
+                           image.bytes().size());
+  if (!done) return tl::unexpected(named(done.error()));
+  return {};
 }
 
 Result<std::unique_ptr<RemoteEdge>> ResidentKernel::connect(RemoteKernel& to,
