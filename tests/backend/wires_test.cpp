@@ -73,7 +73,11 @@ TEST_CASE("keys find their block over a wire, in order, whoever handles them") {
   Runtime runtime = make_runtime(3);
   auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
   auto serial = runtime.launch<Count>("serial", LaunchOptions{}.with_grid_size(3)).value();
-  auto threads = runtime.launch<Threads>("threads", LaunchOptions::multi_block(3, 32)).value();
+  // What it gives is received last, and must not hold up the others.
+  auto threads =
+      runtime
+          .launch<Threads>("threads", LaunchOptions::multi_block(3, 32).with_queue_capacity(4096))
+          .value();
   ok(runtime.connect(in.port("out"), serial));
   ok(runtime.connect(in.port("out"), threads));
   std::thread sender([&] {

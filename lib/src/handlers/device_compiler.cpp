@@ -176,39 +176,34 @@ void run(std::vector<Build>& builds, const ArtefactCache& cache) {
   const NvJitLink* linker = nvrtc ? NvJitLink::of(**nvrtc) : nullptr;
   std::map<std::string, Build*> first;  // by recipe
   std::vector<std::pair<Build*, Build*>> copies;
-  struct Kind {
-    std::vector<Build*> parts;
-    Result<Nvrtc::Compiled> shared = Nvrtc::Compiled();
-  };
-  std::map<std::string, Kind> kinds;  // by architecture
+  std::map<std::string, Result<Nvrtc::Compiled>> shared;  // by architecture
+  std::vector<Build*> parts;
   std::vector<std::function<void()>> jobs;
   for (Build& build : builds) {
     build.look_up(nvrtc, linker, cache);
     if (build.done()) continue;
-    if (const auto [other, is_new] = first.emplace(build.recipe(), &build); !is_new)
+    if (const auto [other, is_new] = first.emplace(build.recipe(), &build); !is_new) {
       copies.emplace_back(&build, other->second);
-    else if (linker == nullptr || !is_binary(build.architecture()))
+    } else if (linker == nullptr || !is_binary(build.architecture())) {
       jobs.emplace_back([&] { build.compile_whole(**nvrtc, cache); });
-    else
-      kinds[build.architecture()].parts.push_back(&build);
+    } else {
+      shared.emplace(build.architecture(), Nvrtc::Compiled());
+      parts.push_back(&build);
+    }
   }
-  // The shared code takes longest.
-  for (auto& [architecture, kind] : kinds)
-    jobs.emplace_back([&] { kind.shared = shared_code(**nvrtc, architecture, cache); });
-  for (auto& [architecture, kind] : kinds)
-    for (Build* part : kind.parts) jobs.emplace_back([&, part] { part->compile_part(**nvrtc); });
+  // The shared code first: it takes longest.
+  for (auto& one : shared)
+    jobs.emplace_back([&] { one.second = shared_code(**nvrtc, one.first, cache); });
+  for (Build* part : parts) jobs.emplace_back([&, part] { part->compile_part(**nvrtc); });
   side_by_side(jobs.size(), [&](size_t i) { jobs[i](); });
 
-  jobs.clear();
-  for (auto& [architecture, kind] : kinds)
-    for (Build* part : kind.parts)
-      jobs.emplace_back([&, part] {
-        if (kind.shared)
-          part->finish(**nvrtc, *linker, *kind.shared, cache);
-        else
-          part->compile_whole(**nvrtc, cache);
-      });
-  side_by_side(jobs.size(), [&](size_t i) { jobs[i](); });
+  side_by_side(parts.size(), [&](size_t i) {
+    const auto& with = shared.at(parts[i]->architecture());
+    if (with)
+      parts[i]->finish(**nvrtc, *linker, *with, cache);
+    else
+      parts[i]->compile_whole(**nvrtc, cache);
+  });
   for (const auto& [copy, original] : copies) copy->take(original->result());
 }
 
