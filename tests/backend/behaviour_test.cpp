@@ -737,3 +737,19 @@ TEST_CASE("what comes through a kernel to a full edge fails there, where the edg
   ok(full.activate());
   REQUIRE(runtime.wait_idle());
 }
+
+TEST_CASE("a message that visits the keys fails where an edge is full and says so") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder().on_dead_letter([&](const DeadMessage&) { ++dead; }).build().value();
+  auto window = runtime.launch<Window>("window").value();
+  auto full = runtime.launch<Swallow>("full", quiet().with_input_queue_capacity(4)).value();
+  ok(runtime.connect(window.port("out"), full, {.on_full = OnFull::Fail}));
+  send_all(window, 14);
+  ok(window.send(Tick{1}));
+  eventually([&] { return dead.load() == 1; });
+  CHECK(window.metrics().messages_failed == 1);
+  CHECK(window.metrics().messages_processed == 15);
+  CHECK(full.metrics().input_queue_depth == 4);
+  ok(full.activate());
+  REQUIRE(runtime.wait_idle());
+}

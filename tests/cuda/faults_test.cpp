@@ -119,8 +119,37 @@ TEST_CASE("without a device that can be used there is no runtime, and the reason
     const ScopedVariable none("RK_SIMULATED_DEVICES", "0");
     CHECK(reason() == "there is no GPU");
   }
-  const ScopedVariable unusable("RK_SIMULATED_UNUSABLE", "1");
+  {
+    const ScopedVariable unusable("RK_SIMULATED_UNUSABLE", "memory");
+    CHECK(reason().find("it cannot address the host's memory") != std::string::npos);
+  }
+  const ScopedVariable unusable("RK_SIMULATED_UNUSABLE", "mode");
   CHECK(reason() == "Simulated GPU: its compute mode is 'prohibited'");
+}
+
+TEST_CASE(
+    "a device that is gone when a kernel is launched is an error, and so is one that is shut") {
+  Runtime runtime = make_runtime();
+  {
+    const ScopedVariable none("RK_SIMULATED_DEVICES", "0");
+    const auto kernel = runtime.launch<Swallow>("swallow");
+    REQUIRE_FALSE(kernel.has_value());
+    CHECK(kernel.error().message == "there is no device 0, only 0");
+  }
+  const ScopedVariable unusable("RK_SIMULATED_UNUSABLE", "mode");
+  const auto kernel = runtime.launch<Swallow>("swallow");
+  REQUIRE_FALSE(kernel.has_value());
+  CHECK(kernel.error().message == "its compute mode is 'prohibited'");
+}
+
+TEST_CASE("an error that the driver has no name for is told by its number") {
+  Runtime runtime = make_runtime();
+  Broken broken(SimulatedFault::LaunchFails);
+  FailingCall nameless("cuGetErrorName");
+  const auto kernel = runtime.launch<Swallow>("swallow");
+  REQUIRE_FALSE(kernel.has_value());
+  CAPTURE(kernel.error().message);
+  CHECK(kernel.error().message.find("CUDA error 701") != std::string::npos);
 }
 
 TEST_CASE("a block that is too large for its device is refused, with what limits it") {

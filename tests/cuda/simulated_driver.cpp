@@ -4,7 +4,8 @@
 //
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
 // RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
-// RK_SIMULATED_UNUSABLE: set, no process may use the GPU.
+// RK_SIMULATED_UNUSABLE: "mode", no process may use the GPU; "memory", it does not reach the
+// host's.
 #include "cuda/simulated_driver.hpp"
 
 #include <dlfcn.h>
@@ -65,6 +66,11 @@ bool is_to_fail(const char* function) {
   do {                                              \
     if (is_to_fail(__func__)) return kErrorUnknown; \
   } while (false)
+
+bool is_unusable(const std::string& why) {
+  const char* told = std::getenv("RK_SIMULATED_UNUSABLE");
+  return told != nullptr && told == why;
+}
 
 bool has_clusters() { return std::getenv("RK_SIMULATED_WITHOUT_CLUSTERS") == nullptr; }
 
@@ -400,9 +406,11 @@ SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
       *value = kSharedBytes;
       break;
     case kAttributeComputeMode:
-      *value = std::getenv("RK_SIMULATED_UNUSABLE") == nullptr ? 0 : kComputeModeProhibited;
+      *value = is_unusable("mode") ? kComputeModeProhibited : 0;
       break;
     case kAttributeCanMapHostMemory:
+      *value = is_unusable("memory") ? 0 : 1;
+      break;
     case kAttributeUnifiedAddressing:
     case kAttributeCooperativeLaunch:
       *value = 1;

@@ -155,7 +155,12 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
       break;
     }
     case RecordKind::Kept:
-      if (refusal_.fails != Reason::None) {
+      if (has_failed(parent)) {
+        // Of a message that visits the keys an earlier call has failed: what later ones did on the
+        // device stays there, and nothing of it goes on.
+        if (open_) take_back(b);
+        end_call();
+      } else if (refusal_.fails != Reason::None) {
         if (!open(b)) return false;
         fail_call(b, parent, refusal_.fails, "");
       } else {
@@ -223,6 +228,12 @@ void Pump::failed(Block& b, const DeviceRecord& record, const MessageHeader* par
   text_.append(static_cast<const char*>(payload_of(&record)), record.count);
   fail_call(b, parent, static_cast<Reason>(record.reason), text_.c_str());
   text_.clear();
+}
+
+bool Pump::has_failed(const MessageHeader* parent) const {
+  if (parent == nullptr) return false;
+  if (parent == received()) return received_failed_;
+  return flights_[next_ & (memory_.in.capacity - 1)].over;
 }
 
 // What the call emitted is taken back, and a dead letter made of its message.

@@ -85,6 +85,7 @@ class Pump {
   void emit(Block& b, const DeviceRecord& record, const MessageHeader* parent);
   void reply(Block& b, const DeviceRecord& record, const MessageHeader* parent);
   void failed(Block& b, const DeviceRecord& record, const MessageHeader* parent);
+  bool has_failed(const MessageHeader* parent) const;
   void fail_call(Block& b, const MessageHeader* parent, Reason reason, const char* detail);
   void end_call();
   void bury(Block& b, uint64_t position, Reason reason, const char* detail);
