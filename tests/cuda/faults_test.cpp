@@ -1,6 +1,4 @@
 // What becomes of messages when a GPU breaks. On the simulated driver, which breaks on demand.
-#include <dlfcn.h>
-
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -29,9 +27,9 @@ class Broken {
 
  private:
   static void simulate(SimulatedFault fault) {
-    void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
-    REQUIRE(library != nullptr);
-    reinterpret_cast<void (*)(SimulatedFault)>(dlsym(library, "rk_simulate"))(fault);
+    const auto told = in_simulated_driver<decltype(&rk_simulate)>("rk_simulate");
+    REQUIRE(bool(told));
+    told(fault);
   }
 };
 
@@ -43,9 +41,9 @@ class FailingCall {
 
  private:
   static void simulate(const char* function) {
-    void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
-    REQUIRE(library != nullptr);
-    reinterpret_cast<void (*)(const char*)>(dlsym(library, "rk_simulate_failure"))(function);
+    const auto told = in_simulated_driver<decltype(&rk_simulate_failure)>("rk_simulate_failure");
+    REQUIRE(bool(told));
+    told(function);
   }
 };
 

@@ -1,6 +1,4 @@
 // That wires between kernels of one device lie there: what the behaviour suite cannot see.
-#include <dlfcn.h>
-
 #include <fstream>
 
 #include "backend/suite.hpp"
@@ -11,10 +9,10 @@
 namespace {
 
 uint64_t looks_at_peers() {
-  void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
-  REQUIRE(library != nullptr);
-  return reinterpret_cast<decltype(&rk_simulated_looks_at_peers)>(
-      dlsym(library, "rk_simulated_looks_at_peers"))();
+  const auto looks =
+      in_simulated_driver<decltype(&rk_simulated_looks_at_peers)>("rk_simulated_looks_at_peers");
+  REQUIRE(bool(looks));
+  return looks();
 }
 
 }  // namespace

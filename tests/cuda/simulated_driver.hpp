@@ -1,6 +1,10 @@
 // What a test may ask of the simulated driver beside CUDA's own functions.
 #pragma once
 
+#include <dlfcn.h>
+
+#include <cstdlib>
+
 // Until None is asked for again.
 enum class SimulatedFault : int {
   None,
@@ -13,10 +17,18 @@ enum class SimulatedFault : int {
   ClockRuns,       // an hour passes between two looks of the device at its clock
 };
 
-// Found by dlsym in the library that RINGK_CUDA_LIBRARY names.
+// The library that RINGK_CUDA_LIBRARY names has these, and is not linked: see
+// in_simulated_driver().
 extern "C" void rk_simulate(SimulatedFault fault);
 // This function of the driver answers CUDA_ERROR_UNKNOWN, until another one is named; null: none
 // does. What RK_SIMULATED_FAILS names does so from the start.
 extern "C" void rk_simulate_failure(const char* function);
 // How often a block has asked where the shared memory of another lies.
 extern "C" unsigned long rk_simulated_looks_at_peers();
+
+// As in_simulated_driver<decltype(&rk_simulate)>("rk_simulate"); null: it has no such function.
+template <class F>
+F in_simulated_driver(const char* function) {
+  void* library = dlopen(std::getenv("RINGK_CUDA_LIBRARY"), RTLD_NOW);
+  return library == nullptr ? nullptr : reinterpret_cast<F>(dlsym(library, function));
+}

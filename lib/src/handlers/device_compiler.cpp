@@ -87,10 +87,10 @@ class Build {
   const std::string& recipe() const { return recipe_; }
   const std::string& architecture() const { return unit_.architecture; }
   const Result<DeviceCode>& result() const { return result_; }
-  // Another one's, of the same recipe.
-  void take(const Result<DeviceCode>& result) {
-    result_ = result;
-    done_ = true;
+  // What another one of the same recipe has come to.
+  void copy(const Build& original) {
+    take(original.result_);
+    if (!result_) result_.error().where = where_;
   }
 
   // Out of the cache.
@@ -137,6 +137,10 @@ class Build {
   }
 
  private:
+  void take(Result<DeviceCode> result) {
+    result_ = std::move(result);
+    done_ = true;
+  }
   void finish(std::string image, const std::string& log, const ArtefactCache& cache) {
     keep(cache, recipe_, unit_, image, log);
     cache.name(recipe_, portable_);
@@ -204,7 +208,7 @@ void run(std::vector<Build>& builds, const ArtefactCache& cache) {
     else
       parts[i]->compile_whole(**nvrtc, cache);
   });
-  for (const auto& [copy, original] : copies) copy->take(original->result());
+  for (const auto& [copy, original] : copies) copy->copy(*original);
 }
 
 Build build_of(const HandlerSpec& spec, const std::string& architecture) {

@@ -114,3 +114,10 @@ TEST_CASE(
   CHECK(find(1) == KeyTable::kNone);
   CHECK(kernel_keys == kCapacity);
 }
+
+TEST_CASE("the steps by which a GPU finds a remainder give what the host's division gives") {
+  for (const uint64_t x : {0ULL, 1ULL, 65535ULL, 65536ULL, 0xFFFFFFFFULL, 0x100000000ULL,
+                           0x123456789ABCDEF0ULL, 0xFFFFFFFFFFFFFFFFULL})
+    for (const uint32_t n : {1U, 2U, 3U, 7U, 132U, 1000U, 32768U, 65535U})
+      CHECK(remainder_by_steps(x, n) == x % n);
+}

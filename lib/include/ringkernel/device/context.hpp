@@ -126,7 +126,6 @@ class Context {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if (!collective() && on_device()) {
       device_->parallel_for(n, f);
-    } else if constexpr (kGpu && !collective()) {
     } else if (b_.threads == 1) {
       for (uint32_t i = 0; i < n; ++i) f(i);
     } else if constexpr (traits::granularity_of<H>() == Granularity::Serial) {

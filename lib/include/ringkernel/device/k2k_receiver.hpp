@@ -88,6 +88,7 @@ class K2kReceiver {
       f_.pending |= exchange(&f_.doorbell->word, uint64_t{0});
     if (f_.pending == 0) return 0;
     uint32_t n = 0;
+    // In a loop, so that find() is there once: all of this is one function.
     RK_ROLLED for (uint32_t looks = 0; looks < (shares ? 2U : 1U) && n == 0; ++looks) {
       if (looks == 1) f_.pending = exchange(&f_.doorbell->word, uint64_t{0});
       n = find();

@@ -120,16 +120,16 @@ RK_HD uint32_t highest_bit(uint64_t x) {
 #endif
 }
 
-// x modulo n, for n below 65536. A GPU's compiler calls a function for 64 bits.
-RK_HD uint32_t remainder_of(uint64_t x, uint32_t n) {
-#if RK_ON_DEVICE
+// x modulo n by steps of 16 bits. REQUIRES: n is below 65536.
+RK_HD constexpr uint32_t remainder_by_steps(uint64_t x, uint32_t n) {
   uint32_t rest = 0;
   RK_ROLLED for (int shift = 48; shift >= 0; shift -= 16) rest =
       ((rest << 16) | (static_cast<uint32_t>(x >> shift) & 0xFFFFU)) % n;
   return rest;
-#else
-  return static_cast<uint32_t>(x % n);
-#endif
+}
+// x modulo n. A GPU's compiler calls a function for 64 bits; there n is below 65536.
+RK_HD uint32_t remainder_of(uint64_t x, uint32_t n) {
+  return RK_ON_DEVICE != 0 ? remainder_by_steps(x, n) : static_cast<uint32_t>(x % n);
 }
 
 template <class T>

@@ -194,7 +194,7 @@ class ResidentLink {
   RK_HD void find_cluster_rings();
   RK_HD bool leaves(bool worked);
   RK_HD bool is_ready(uint32_t i) const;
-  RK_HD static uint32_t leading_lanes(bool mine);
+  RK_HD static uint32_t leading_lanes(bool mine, uint32_t warp);
   RK_HD void write_header(DeviceRecord* record, const MessageHeader& h, uint32_t index);
   RK_HD void refuse_one(const MessageHeader& h, uint32_t index, Reason reason);
   RK_HD void record_latencies(uint32_t n);
@@ -236,7 +236,7 @@ RK_HD void ResidentLink::count_ready() {
   uint32_t leading = 0;
   if (warp * kLanes < width) {
     const bool mine = side_.thread.rank() < width && is_ready(side_.thread.rank());
-    leading = leading_lanes(mine);
+    leading = leading_lanes(mine, warp);
   }
   if (side_.thread.rank() % kLanes == 0 && warp < 32) s_.ready[warp] = leading;
   side_.thread.sync();
@@ -259,11 +259,11 @@ RK_HD bool ResidentLink::is_ready(uint32_t i) const {
 }
 
 // How many lanes of the warp, from its first on, say yes. REQUIRES: all its threads call this.
-RK_HD uint32_t ResidentLink::leading_lanes(bool mine) {
+RK_HD uint32_t ResidentLink::leading_lanes(bool mine, [[maybe_unused]] uint32_t warp) {
 #if RK_ON_DEVICE
-  // Lanes that a last, smaller warp does not have say no. Before sm_90, a mask that is not known
-  // when this is compiled costs a call.
-  const uint32_t no = ~__ballot_sync(0xFFFFFFFFU, mine);
+  const uint32_t here = min_of(32U, blockDim.x - warp * 32);
+  const uint32_t members = here == 32 ? 0xFFFFFFFFU : (1U << here) - 1;
+  const uint32_t no = ~__ballot_sync(members, mine);
   return no == 0 ? 32U : static_cast<uint32_t>(__ffs(static_cast<int>(no))) - 1;
 #else
   return mine ? 1 : 0;
