@@ -57,6 +57,32 @@ TEST_CASE("terminate keeps its time where nobody receives, and what is left is a
   CHECK(runtime.wait_idle());
 }
 
+TEST_CASE(
+    "terminate keeps its time where more waits than the queues hold, and all is accounted for") {
+  std::atomic<uint64_t> dead{0};
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          if (letter.reason == "drain_timeout") dead.fetch_add(1);
+                        })
+                        .build()
+                        .value();
+  auto options = LaunchOptions{}
+                     .with_input_queue_capacity(1024)
+                     .with_output_queue_capacity(4)
+                     .without_auto_activate();
+  auto kernel = runtime.launch<Add>("add", options).value();
+  send_all(kernel, 1'000);
+  ok(kernel.activate());
+  eventually([&] { return kernel.metrics().messages_processed > 4; });
+  CHECK(code_of(kernel.terminate(20ms)) == ErrorCode::Timeout);
+  receive(kernel, 4);
+  CHECK(code_of(kernel.receive()) == ErrorCode::Closed);
+  eventually([&] { return dead.load() == 996; });
+  CHECK(runtime.wait_idle());
+  const KernelMetrics m = kernel.metrics();
+  CHECK(m.messages_processed == m.messages_received);
+}
+
 TEST_CASE("a kernel that never was active ends without having run") {
   std::atomic<uint64_t> dead{0};
   Runtime runtime = builder()
@@ -162,6 +188,33 @@ TEST_CASE_TEMPLATE("a message whose deadline passes behind a busy handler is not
   CHECK(m.messages_received == 2);
   CHECK(m.messages_processed == 2);
   CHECK(m.messages_failed == 0);
+}
+
+TEST_CASE("more late messages than there is room for dead letters wait for it") {
+  constexpr uint64_t kCount = 1'000;
+  std::atomic<bool> slow{true};
+  std::atomic<uint64_t> late{0};
+  Runtime runtime = builder()
+                        .on_dead_letter([&](const DeadMessage& letter) {
+                          while (slow.load()) std::this_thread::sleep_for(1ms);
+                          if (letter.reason == "deadline_passed") ++late;
+                        })
+                        .build()
+                        .value();
+  auto kernel = runtime.launch<Add>("add", quiet(), {.amount = 0}).value();
+  Envelope envelope = Envelope::of(Number{1, 0, 0});
+  envelope.header.deadline = 1;  // 1970
+  for (uint64_t i = 0; i < kCount; ++i) ok(kernel.send_envelope(envelope));
+  ok(kernel.send(Number{2, 0, 0}));
+  ok(kernel.activate());
+  eventually([&] { return kernel.metrics().input_queue_depth < kCount; });
+  std::this_thread::sleep_for(1ms);  // it has filled what room there is
+  CHECK(code_of(kernel.try_receive()) == ErrorCode::QueueEmpty);
+  slow.store(false);
+  CHECK(receive(kernel).id == 2);
+  REQUIRE(runtime.wait_idle());
+  eventually([&] { return late.load() == kCount; });
+  CHECK(kernel.metrics().messages_received == 1);
 }
 
 TEST_CASE("a runtime with a source that has just been activated is not idle") {

@@ -61,6 +61,20 @@ struct GatedThreads {
   }
 };
 
+// Waits before it changes its buffer.
+struct GatedTally {
+  struct Params {
+    uint64_t gate;
+  };
+  using Buffers = ringkernel::Buffers<buf::sums>;
+  using Context = ringkernel::Context<GatedTally>;
+  RK_DEVICE_SOURCE(GatedTally);
+  static void on_message(Context& ctx, const Number& n) {
+    if (!pass_gate(ctx.params().gate)) return ctx.fail("the gate stays shut");
+    ctx.buffer(buf::sums)(n.id, n.key) += n.value;
+  }
+};
+
 // All threads of the block together; its leader waits.
 struct GatedTeam {
   struct Params {

@@ -344,6 +344,120 @@ TEST_CASE("a device that dies fails its kernels, and every message is accounted 
   CHECK(runtime.wait_idle(30s));
 }
 
+TEST_CASE("a device that dies with a message half told keeps its payload") {
+  std::mutex mutex;
+  std::vector<DeadMessage> dead;
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       std::lock_guard lock(mutex);
+                       dead.push_back(letter);
+                     })
+                     .build()
+                     .value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
+  auto last =
+      runtime.launch<Add>("last", LaunchOptions{}.with_output_queue_capacity(4), {.amount = 1})
+          .value();
+  ok(runtime.connect(in.port("out"), last));
+  send_all(in, 1'000);
+  // Until nothing moves: what is emitted has no room any more, and nobody receives it.
+  eventually([&, seen = uint64_t{0}]() mutable {
+    std::this_thread::sleep_for(20ms);
+    const uint64_t before = std::exchange(seen, last.metrics().messages_processed);
+    return seen > 4 && before == seen;
+  });
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(last.wait(30s));
+  uint64_t received = 0;
+  for (;; ++received) {
+    const auto got = last.receive();
+    if (!got) {
+      CHECK(got.error().code == ErrorCode::Closed);
+      break;
+    }
+    CHECK(got->as<Number>()->id == received);
+  }
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = last.metrics();
+  CHECK(m.messages_processed == received + m.messages_failed);
+  CHECK(m.messages_processed == m.messages_received);
+  eventually([&] {
+    std::lock_guard lock(mutex);
+    return std::any_of(dead.begin(), dead.end(), [&](const DeadMessage& letter) {
+      return letter.edge == "in.out:last" && letter.detail == "it was on the device" &&
+             letter.envelope.as<Number>()->id == received;
+    });
+  });
+}
+
+TEST_CASE("a handler that never returns is left behind, and its buffers are not saved") {
+  std::array<uint64_t, 32> sums{};
+  std::mutex mutex;
+  std::vector<DeadMessage> dead;
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       std::lock_guard lock(mutex);
+                       dead.push_back(letter);
+                     })
+                     .build()
+                     .value();
+  Gate gate;
+  auto kernel = runtime
+                    .launch<GatedTally>("gated", {}, {.gate = gate.address()},
+                                        KernelBuffers{}.save(buf::sums, sums))
+                    .value();
+  ok(kernel.send(Number{1, 1, 1}));
+  eventually([&] { return gate.arrived() == 1; });
+  const auto ended = kernel.terminate(20ms);
+  REQUIRE_FALSE(ended.has_value());
+  CHECK(ended.error().message.find("a handler did not leave cuda0") != std::string::npos);
+  CHECK(sums == std::array<uint64_t, 32>{});
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = kernel.metrics();
+  CHECK(m.messages_received == 1);
+  CHECK(m.messages_failed == 1);
+  eventually([&] {
+    std::lock_guard lock(mutex);
+    return dead.size() == 1;
+  });
+  std::lock_guard lock(mutex);
+  CHECK(dead[0].reason == "drain_timeout");
+  CHECK(dead[0].envelope.as<Number>()->value == 1);
+}
+
+TEST_CASE(
+    "what waits on a wire to a handler that never returns is counted when it is left behind") {
+  std::mutex mutex;
+  std::vector<DeadMessage> dead;
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       std::lock_guard lock(mutex);
+                       dead.push_back(letter);
+                     })
+                     .build()
+                     .value();
+  Gate gate;
+  auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+  auto stuck = runtime.launch<GatedAdd>("stuck", {}, {.gate = gate.address()}).value();
+  ok(runtime.connect(in.port("out"), stuck));
+  send_all(in, 1);
+  eventually([&] { return gate.arrived() == 1; });
+  send_all(in, 4);
+  eventually([&] { return stuck.metrics().input_queue_depth == 5; });
+  CHECK(code_of(stuck.terminate(20ms)) == ErrorCode::Timeout);
+  REQUIRE(runtime.wait_idle(30s));
+  CHECK(stuck.metrics().input_queue_depth == 0);
+  CHECK(in.metrics().messages_processed == 5);
+  eventually([&] {
+    std::lock_guard lock(mutex);
+    return dead.size() == 1;
+  });
+  std::lock_guard lock(mutex);
+  CHECK(dead[0].reason == "drain_timeout");
+  CHECK(dead[0].edge == "in.out:stuck");
+  CHECK(dead[0].detail == "5 messages were on the device, their payload with them");
+}
+
 TEST_CASE("a device that dies with messages on its own wires loses none of them silently") {
   for (const SchedulerConfig& scheduler : every_strategy()) {
     CAPTURE(to_string(scheduler.strategy));

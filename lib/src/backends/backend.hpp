@@ -121,12 +121,17 @@ class RemoteKernel {
   virtual bool quiet(uint32_t block) const = 0;
   // quiet() is false until the block's next step has looked. REQUIRES: the block is owned.
   virtual void look_again(uint32_t block) = 0;
-  // Takes the kernel off the device. REQUIRES: no step runs any more.
+  // Takes the kernel off the device; a handler that does not return for some seconds is left behind
+  // on it. REQUIRES: no step runs any more.
   virtual void leave() = 0;
+  // What the block's device told before it was left goes on its way, and what it has not handled
+  // becomes dead letters of this reason. False: there is no room yet. REQUIRES: leave(), and the
+  // block is owned.
+  virtual bool conclude(Block& block, Reason reason) = 0;
   // What a buffer holds. DeviceError: it cannot be read any more. REQUIRES: leave().
   virtual Result<void> read_buffer(uint32_t buffer, const TakePart& take) = 0;
-  // Gives their memory to other kernels. REQUIRES: leave().
-  virtual void drop_buffers() = 0;
+  // Gives its memory to other kernels. REQUIRES: leave(), and no more conclude() or read_buffer().
+  virtual void release() = 0;
   // No news of its failure any more.
   virtual void detach() = 0;
   // Bytes that crossed the bus, and that the kernel holds on the device.

@@ -215,7 +215,7 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
   if (!laid_out) {
     if (kernel.remote_ != nullptr) {
       kernel.remote_->leave();
-      kernel.remote_->drop_buffers();
+      kernel.remote_->release();
     }
     kernel.set_error(to_string(laid_out.error()));
     kernel.state_ = KernelState::Failed;

@@ -286,7 +286,7 @@ Result<void> EngineImpl::save_buffers(GraphNode& node) {
     if (node.remote_ != nullptr) return node.remote_->read_buffer(i, take);
     return take({static_cast<const std::byte*>(node.buffers_[i]), node.module_->buffers[i].bytes});
   });
-  if (node.remote_ != nullptr) node.remote_->drop_buffers();
+  if (node.remote_ != nullptr) node.remote_->release();
   if (saved) return saved;
   Error error = saved.error();
   error.where = node.name_;

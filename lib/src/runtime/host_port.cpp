@@ -8,6 +8,8 @@
 
 namespace ringkernel::runtime {
 
+constexpr uint64_t kLookNs = 1'000'000;
+
 HostWaiter::HostWaiter() {
   owner.block.owner = &owner;
   owner.notify = [this] { notify(); };
@@ -133,6 +135,16 @@ HostReceiver::HostReceiver(EngineImpl& engine, GraphNode& from, GraphEdge& edge)
 
 uint64_t HostReceiver::depth() const { return MpmcRing{edge_.rings_[0]}.depth(); }
 
+// Nothing more comes. What a kernel had emitted when its device was lost still does.
+bool HostReceiver::is_over() const {
+  const KernelState state = from_.state_.load();
+  if (state != KernelState::Failed || from_.remote_ == nullptr) return is_finished(state);
+  for (uint32_t i = 0; i < from_.parts_.size(); ++i)
+    if (!from_.remote_->quiet(i)) return false;
+  const EdgeCounts counts = edge_.counts();
+  return counts.offered == counts.delivered + counts.dropped + counts.failed;
+}
+
 HostReceiver::Taken HostReceiver::receive(
     uint64_t deadline_ns, const std::function<void(const MessageHeader&, const void*)>& use) {
   MpmcRing ring{edge_.rings_[0]};
@@ -145,14 +157,18 @@ HostReceiver::Taken HostReceiver::receive(
       waiter.signal_file_descriptor();
       break;
     }
-    if (is_finished(from_.state_.load())) {
+    if (is_over()) {
       if (ring.take(1, position) == 1) break;
       return Taken::Closed;
     }
     if (deadline_ns == 0) return Taken::Nothing;
-    bool came =
-        waiter.wait([&] { return ring.ready() || is_finished(from_.state_.load()); }, deadline_ns);
-    if (!came) return Taken::Nothing;
+    // Nobody says when a kernel that has failed has nothing more to come.
+    const bool failed = from_.state_.load() == KernelState::Failed;
+    const uint64_t until = failed ? std::min(deadline_ns, monotonic_ns() + kLookNs) : deadline_ns;
+    const bool came =
+        waiter.wait([&] { return ring.ready() || is_finished(from_.state_.load()); }, until);
+    if (!came && !failed) return Taken::Nothing;
+    if (!came && monotonic_ns() >= deadline_ns) return Taken::Nothing;
   }
   MessageHeader& h = *ring.ring.slot(position);
   use(h, payload_of(&h));

@@ -87,6 +87,8 @@ class HostReceiver {
   HostWaiter waiter;
 
  private:
+  bool is_over() const;
+
   EngineImpl& engine_;
   GraphNode& from_;
   GraphEdge& edge_;

@@ -158,6 +158,7 @@ void EngineImpl::kernel_failed(GraphNode& node, const Error& error) {
   node.state_ = KernelState::Failed;
   node.ended_ns_ = monotonic_ns();
   for (auto& parts : node.parts_) ring(parts->owner);
+  if (node.receiver_ != nullptr) ring(node.receiver_->waiter.owner);
   // The device's thread must not wait for the workers.
   std::lock_guard lock(failures_mutex_);
   failures_.emplace_back([this, &node, error] {
@@ -225,21 +226,22 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   end_steps([](Block&) {});
   Reason reason = drains ? Reason::DrainTimeout : Reason::ReceiverTerminated;
   bury_backlog(node, reason);
+  if (node.remote_ != nullptr) {
+    node.left_ = true;
+    end_steps([](Block&) {});
+    node.remote_->leave();
+  }
   for (auto& parts : node.parts_) {
     bool complete = false;
     while (!complete) {
       impl_->run_on(parts->owner, [&](Block& b) {
         b.now_us = wall_us();
-        complete = bury_staged(b, node, reason);
+        complete = node.remote_ == nullptr || node.remote_->conclude(b, reason);
+        complete = bury_staged(b, node, reason) && complete;
         return_credits(b);
       });
       if (!complete) std::this_thread::sleep_for(kPoll);
     }
-  }
-  if (node.remote_ != nullptr) {
-    node.left_ = true;
-    end_steps([](Block&) {});
-    node.remote_->leave();
   }
   // Who waits for the end may read what is saved.
   const Result<void> saved = impl_->save_buffers(node);
@@ -320,8 +322,20 @@ uint64_t EngineImpl::bury_on_device(GraphNode& node, Reason reason) {
   auto waits = [](const GraphEdge* edge) { return edge->counts().depth > 0; };
   const uint64_t before = failed();
   refuse(reason);
+  // A handler that does not return keeps what is behind it from being handed over.
+  uint64_t progress = 0;
+  uint64_t since = monotonic_ns();
   while (std::any_of(in.begin(), in.end(), waits) || node.counts().in_hand > 0) {
-    for (auto& parts : node.parts_) ring(parts->owner);
+    for (auto& parts : node.parts_) {
+      if (node.state_.load() == KernelState::Terminating)
+        run_on(parts->owner, [&](Block& b) { bury_staged(b, node, reason); });
+      ring(parts->owner);
+    }
+    if (const uint64_t now = failed() + node.counts().handled; now != progress) {
+      progress = now;
+      since = monotonic_ns();
+    }
+    if (monotonic_ns() - since > kStuckNs) break;
     std::this_thread::sleep_for(kPoll);
   }
   refuse(Reason::None);

@@ -20,7 +20,7 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
   bool blocked = !open_ && b.staged && !flush(b);
   if (lost_.load(std::memory_order_acquire)) {
     if (blocked) return {StepStatus::Blocked, 0};
-    const bool done = fail_all(b) && fail_received(b);
+    const bool done = fail_all(b, Reason::DeviceLost) && fail_received(b, Reason::DeviceLost);
     flush(b);
     return_credits(b);
     quiet_.store(done, std::memory_order_release);
@@ -64,6 +64,16 @@ StepResult Pump::step(Block& b, uint32_t budget, bool active) {
     if (idle_steps_ > kPatience) sched_yield();
   }
   return result;
+}
+
+bool Pump::conclude_all(Block& b, Reason reason) {
+  bool done = open_ || !b.staged || flush(b);
+  done = done && play(b, memory_.in.capacity) == Play::Nothing;
+  if (lost_.load()) reason = Reason::DeviceLost;
+  done = done && fail_all(b, reason) && fail_received(b, reason);
+  flush(b);
+  return_credits(b);
+  return done;
 }
 
 void Pump::say_what_is_wanted(Block& b, bool active) {
@@ -319,13 +329,13 @@ void Pump::conclude(Block& b, uint64_t position) {
 }
 
 // False: the dead letters have no room for all of them yet.
-bool Pump::fail_all(Block& b) {
+bool Pump::fail_all(Block& b, Reason reason) {
   if (open_) take_back(b);
   end_call();
   for (; next_ < tail_; ++next_) {
     const Flight& flight = flights_[next_ & (memory_.in.capacity - 1)];
     if (b.dead != nullptr && b.dead->spsc.room(1) == 0) return false;
-    if (!flight.over) bury(b, next_, Reason::DeviceLost, "it was on the device");
+    if (!flight.over) bury(b, next_, reason, "it was on the device");
     b.credits_back += flight.credits;
     settled_ = false;
   }
@@ -354,23 +364,21 @@ uint32_t Pump::feed(Block& b, uint32_t budget, bool& blocked) {
       credits = b.cycle_max;
       if (n == 0) {
         inbox.starve();
-        blocked = true;
         continue;
       }
     }
-    const uint32_t handed = hand_over(b, *ring, n, credits);
+    const uint32_t handed = hand_over(b, *ring, n, credits, blocked);
     if (!ring->in_cycle) b.credits_back += uint64_t{credits} * (n - handed);
     inbox.release(*ring);
     fed += handed;
-    if (handed == 0 && b.blocked_on != nullptr) {
-      blocked = true;
-      break;
-    }
+    if (blocked) break;
   }
+  blocked = blocked || inbox.starved();
   return fed;
 }
 
-uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
+// How many of n messages were handed over; `blocked`: others are late, and the dead letters full.
+uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits, bool& blocked) {
   if (ring.kind == RingKind::Mpmc) {
     if (ring.taken == 0) ring.taken = ring.mpmc.take(n, ring.taken_first);
     n = min_of(n, ring.taken);
@@ -380,7 +388,8 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits) {
     MessageHeader* header =
         ring.kind == RingKind::Spsc ? ring.spsc.front() : ring.mpmc.ring.slot(ring.taken_first);
     if (header->deadline != 0 && header->deadline < b.now_us) {
-      if (Inbox(b).make_room(1) == 0) break;
+      blocked = Inbox(b).make_room(1) == 0;
+      if (blocked) break;
       refuse(b, ring, *header);
     } else {
       flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false, ring.counters};

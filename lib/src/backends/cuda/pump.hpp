@@ -34,6 +34,9 @@ class Pump {
   StepResult step(Block& block, uint32_t budget, bool active);
   // The device is lost: what it held fails, with its payload where the host has it.
   void lose() { lost_.store(true); }
+  // The same once the blocks have left their device, for this reason, after what they have told
+  // has gone on its way. False: there is no room yet. REQUIRES: the block is owned.
+  bool conclude_all(Block& block, Reason reason);
 
   void look_again() { quiet_.store(false); }
   bool quiet() const { return quiet_.load(std::memory_order_acquire); }
@@ -91,9 +94,9 @@ class Pump {
   void bury(Block& b, uint64_t position, Reason reason, const char* detail);
   void keep(Block& b, const MessageHeader* parent);
   void conclude(Block& b, uint64_t position);
-  bool fail_all(Block& b);
+  bool fail_all(Block& b, Reason reason);
   uint32_t feed(Block& b, uint32_t budget, bool& blocked);
-  uint32_t hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits);
+  uint32_t hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits, bool& blocked);
   void refuse(Block& b, InRing& ring, const MessageHeader& header);
   void refuse_copies(Block& b, const DeviceRecord& record, const Emission& emission);
   const MessageHeader* received() const {
@@ -108,7 +111,7 @@ class Pump {
   void take_credits_back(Block& b);
   bool no_k2k_work(bool active, bool heeded) const;
   uint64_t in_hand_of_k2k() const;
-  bool fail_received(Block& b);
+  bool fail_received(Block& b, Reason reason);
   void refuse_late(Block& b, Flight& flight, const MessageHeader& header);
   void fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
                      const MessageHeader& header);

@@ -122,9 +122,9 @@ bool Pump::no_k2k_work(bool active, bool heeded) const {
   return in_hand_of_k2k() == 0;
 }
 
-// What is lost with the device: its payload too, but for the message in hand. False: there is no
-// room for the dead letters yet.
-bool Pump::fail_received(Block& b) {
+// What is lost with the device, or left on it: its payload too, but for the message in hand. False:
+// there is no room for the dead letters yet.
+bool Pump::fail_received(Block& b, Reason reason) {
   if (memory_.counters == nullptr) return true;
   // The last words of the blocks may say only a part of what they did.
   uint64_t offered = 0;
@@ -135,7 +135,7 @@ bool Pump::fail_received(Block& b) {
                                2 + static_cast<uint32_t>(ins_.size()))
     return false;
   if (received_over_ != nullptr && !received_failed_)
-    bury_received(b, Reason::DeviceLost, "it was on the device");
+    bury_received(b, reason, "it was on the device");
   if (received_over_ != nullptr) ++concluded_;
   received_over_ = nullptr;
   received_failed_ = false;
@@ -144,7 +144,7 @@ bool Pump::fail_received(Block& b) {
   auto lose = [&](uint64_t n, uint64_t* counter, uint32_t edge) {
     if (n == 0) return;
     append_dead_letter(
-        b, unknown, nullptr, 0, edge, Reason::DeviceLost,
+        b, unknown, nullptr, 0, edge, reason,
         (std::to_string(n) + " messages were on the device, their payload with them").c_str());
     count(counter, n);
     b.finished += n;

@@ -89,13 +89,13 @@ ResidentKernel::~ResidentKernel() {
     device_->keep_memory();
     return;
   }
-  give_back();
+  release();
   tables_.release();
 }
 
-// What others may have from now on: nothing of it is on the device any more.
-void ResidentKernel::give_back() {
-  tables_.leave();
+void ResidentKernel::release() {
+  if (abandoned_) return;
+  buffers_.drop();
   if (stream_ != nullptr && device_->enter()) device_->api().cuStreamDestroy(stream_);
   stream_ = nullptr;
   for (char* memory : device_memory_) device_->memory().release(memory);
@@ -487,7 +487,11 @@ void ResidentKernel::leave() {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   device_->forget(*this);
-  if (!abandoned_) give_back();
+  tables_.leave();
+}
+
+bool ResidentKernel::conclude(Block& block, Reason reason) {
+  return pumps_[block.index]->conclude_all(block, reason);
 }
 
 Result<void> ResidentKernel::read_buffer(uint32_t buffer, const TakePart& take) {
@@ -497,10 +501,6 @@ Result<void> ResidentKernel::read_buffer(uint32_t buffer, const TakePart& take) 
   auto done = buffers_.read(buffer, take, device_->copies());
   if (!done) return tl::unexpected(named(done.error()));
   return {};
-}
-
-void ResidentKernel::drop_buffers() {
-  if (!abandoned_) buffers_.drop();
 }
 
 uint64_t ResidentKernel::bytes_to_device() const {

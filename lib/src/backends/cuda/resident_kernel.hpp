@@ -44,8 +44,9 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   bool quiet(uint32_t block) const override { return pumps_[block]->quiet(); }
   void look_again(uint32_t block) override { pumps_[block]->look_again(); }
   void leave() override;
+  bool conclude(Block& block, Reason reason) override;
   Result<void> read_buffer(uint32_t buffer, const TakePart& take) override;
-  void drop_buffers() override;
+  void release() override;
   void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
@@ -89,7 +90,6 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   Result<void> start();
   bool all_are(ResidentState state) const;
   void launch_again();
-  void give_back();
 
   CUstream stream() const override { return stream_; }
   void beat(uint64_t heartbeat) override;
