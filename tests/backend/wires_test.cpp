@@ -205,6 +205,44 @@ TEST_CASE("what on_start emits goes over a wire, and a message without a key vis
   CHECK(runtime.wait_idle());
 }
 
+TEST_CASE("what every key gives, on a tick and at the end, goes over a wire") {
+  Runtime runtime = make_runtime();
+  auto window = runtime.launch<Window>("window").value();
+  auto last = runtime.launch<Add>("last", {}, {.amount = 100}).value();
+  ok(runtime.connect(window.port("out"), last));
+  for (uint64_t id : {uint64_t{77}, uint64_t{999}}) {
+    for (uint64_t i = 0; i < 80; ++i)
+      ok(window.send(Number{1, static_cast<uint32_t>(i % 40), 1}, 30s));
+    if (id == 77)
+      ok(window.send(Tick{id}));
+    else
+      ok(window.terminate());
+    std::set<uint32_t> keys;
+    for (const Number& n : receive(last, 40)) {
+      CHECK(n.id == id);
+      CHECK(n.value == 102);
+      keys.insert(n.key);
+    }
+    CHECK(keys.size() == 40);
+  }
+  CHECK(runtime.wait_idle());
+  CHECK(window.metrics().messages_sent == 80);
+}
+
+TEST_CASE("what a message that fails has emitted is not seen over a wire, what follows it is") {
+  Runtime runtime = make_runtime();
+  auto unruly = runtime.launch<Unruly>("unruly", quiet()).value();
+  auto last = runtime.launch<Add>("last", {}, {.amount = 0}).value();
+  ok(runtime.connect(unruly.port("out"), last));
+  for (uint64_t i = 0; i < 300; ++i) ok(unruly.send(Number{i % 5, 0, i}, 30s));
+  ok(unruly.activate());
+  for (uint64_t i = 0; i < 300; ++i)
+    if (i % 5 == 0 || i % 5 == 4) CHECK(receive(last).value == i);
+  CHECK(runtime.wait_idle());
+  CHECK(unruly.metrics().messages_failed == 180);
+  CHECK(unruly.metrics().messages_sent == 120);
+}
+
 TEST_CASE("a port with wires to a kernel and to the host gives both, and requests pass through") {
   Runtime runtime = make_runtime();
   auto in = runtime.launch<Split>("in").value();

@@ -62,6 +62,7 @@ class Block {
     };
     frame_.host = &services_;
     frame_.kernel = 1;
+    counters_.latency.buckets = latency_buckets_.data();
     frame_.counters = &counters_;
     frame_.params = &params_;
     frame_.accept_keys = m.keys;
@@ -309,6 +310,7 @@ class Block {
   ringkernel::Block receiver_;
   ringkernel::Block* receiver_pointer_ = &receiver_;
   BlockCounters counters_{};
+  std::vector<uint64_t> latency_buckets_ = std::vector<uint64_t>(LatencyHistogram::kBuckets);
   uint64_t now_us_ = 1'700'000'000'000'000;
   uint64_t next_id_ = 1;
   uint64_t key_count_ = 0;

@@ -43,7 +43,7 @@ Result<Arena::Chunk> Arena::grow(size_t bytes) {
   return chunks_.back();
 }
 
-Result<void*> Arena::allocate(size_t bytes) {
+Result<void*> Arena::allocate(size_t bytes, Use use) {
   bytes = round_up(std::max<size_t>(bytes, 1), kAlignment);
   std::lock_guard lock(mutex_);
   if (auto it = free_.find(bytes); it != free_.end() && !it->second.empty()) {
@@ -51,7 +51,7 @@ Result<void*> Arena::allocate(size_t bytes) {
     it->second.pop_back();
     return memory;
   }
-  Chunk& chunk = bytes < kPage ? small_ : large_;
+  Chunk& chunk = bytes < kPage && use == Use::Soon ? small_ : large_;
   if (chunk.size - chunk.used < bytes) {
     auto grown = grow(bytes);
     if (!grown) return tl::unexpected(grown.error());

@@ -21,8 +21,10 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  // Whether memory is touched as soon as it is there. What is not lies apart from what is.
+  enum class Use : uint8_t { Soon, Rare };
   // Zeroed memory, aligned to 128. Fails with OutOfMemory.
-  Result<void*> allocate(size_t bytes);
+  Result<void*> allocate(size_t bytes, Use use = Use::Soon);
   // Gives memory back to the system and keeps its addresses for an equal allocation.
   void release(void* memory, size_t bytes);
   // Gives whole pages of allocated memory back to the system; their bytes become zero.

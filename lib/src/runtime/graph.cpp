@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -55,9 +56,11 @@ std::vector<const BlockCounters*> GraphNode::all_counters() const {
 
 std::vector<LatencyBucket> GraphNode::latency_buckets() const {
   std::vector<LatencyBucket> buckets;
+  const std::vector<const BlockCounters*> all = all_counters();
   for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
     uint64_t count = 0;
-    for (const BlockCounters* c : all_counters()) count += load_relaxed(&c->latency.buckets[i]);
+    for (const BlockCounters* c : all)
+      if (load_relaxed(&c->latency.count) > 0) count += load_relaxed(&c->latency.buckets[i]);
     if (count > 0) buckets.push_back({LatencyHistogram::upper_bound(i), count});
   }
   return buckets;
@@ -76,6 +79,7 @@ std::string GraphNode::last_error() const {
 
 KernelCounts GraphNode::counts() const {
   KernelCounts counts;
+  std::array<uint64_t, LatencyHistogram::kBuckets> buckets{};
   LatencyHistogram sum{};
   uint64_t finished = 0;
   const std::vector<const BlockCounters*> all = all_counters();
@@ -90,10 +94,10 @@ KernelCounts GraphNode::counts() const {
     counts.invocations += load_relaxed(&c.invocations);
     counts.stolen += load_relaxed(&c.stolen);
     counts.failed_hooks += load_relaxed(&c.failed_hooks);
-    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
-      sum.buckets[i] += load_relaxed(&c.latency.buckets[i]);
     uint64_t n = load_relaxed(&c.latency.count);
     if (n == 0) continue;
+    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
+      buckets[i] += load_relaxed(&c.latency.buckets[i]);
     uint64_t least = load_relaxed(&c.latency.min_us);
     if (sum.count == 0 || least < sum.min_us) sum.min_us = least;
     sum.max_us = std::max(sum.max_us, load_relaxed(&c.latency.max_us));
@@ -127,7 +131,7 @@ KernelCounts GraphNode::counts() const {
     auto rank = static_cast<uint64_t>(q * static_cast<double>(sum.count));
     uint64_t seen = 0;
     for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
-      seen += sum.buckets[i];
+      seen += buckets[i];
       if (seen > rank) return std::min(LatencyHistogram::upper_bound(i), sum.max_us);
     }
     return sum.max_us;
@@ -167,8 +171,9 @@ EdgeCounts GraphEdge::counts() const {
   return counts;
 }
 
-Result<void*> EngineImpl::allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into) {
-  auto memory = arena_.allocate(bytes);
+Result<void*> EngineImpl::allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into,
+                                   Arena::Use use) {
+  auto memory = arena_.allocate(bytes, use);
   if (memory) into.emplace_back(*memory, bytes);
   return memory;
 }
@@ -221,6 +226,10 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
     auto counters = allocate_one<BlockCounters>(parts->memory);
     if (!counters) return tl::unexpected(counters.error());
     parts->counters = b.counters = *counters;
+    auto buckets =
+        allocate(LatencyHistogram::kBuckets * sizeof(uint64_t), parts->memory, Arena::Use::Rare);
+    if (!buckets) return tl::unexpected(buckets.error());
+    b.counters->latency.buckets = static_cast<uint64_t*>(*buckets);
     node->parts_.push_back(std::move(parts));
   }
   GraphNode* added = node.get();

@@ -163,7 +163,8 @@ class EngineImpl {
   ~EngineImpl();
 
   // Allocates from the arena on behalf of an edge or a block.
-  Result<void*> allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into);
+  Result<void*> allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into,
+                         Arena::Use use = Arena::Use::Soon);
   template <class T>
   Result<T*> allocate_one(std::vector<std::pair<void*, size_t>>& into) {
     auto memory = allocate(sizeof(T), into);

@@ -104,7 +104,7 @@ RK_HD bool compare_exchange(T* word, T& expected, T desired) {
 #endif
 
 // A counter with one writer: read by anyone at any time.
-RK_HD void count(uint64_t* counter, uint64_t n) {
+RK_FAST void count(uint64_t* counter, uint64_t n) {
   store_relaxed(counter, load_relaxed(counter) + n);
 }
 

@@ -221,98 +221,95 @@ struct HostServices {
 inline constexpr uint8_t kProfileLatency = 1;  // its latency, in place of its batch's
 inline constexpr uint8_t kProfileHandled = 2;  // HostServices::handled
 
+// In the order of use: what every step looks at stands together, as few lines as it takes.
 struct Block {
   Signal signal;
 
-  // Identity
-  uint32_t kernel = 0;  // kernel id, from 1
-  uint32_t index = 0;   // which block of the kernel
-  uint32_t blocks = 1;
-  uint32_t threads = 1;
-  uint8_t keyed = 0;
-  uint8_t profile = 0;
-  const HostServices* host = nullptr;
-  void* owner = nullptr;  // the backend's
-
-  // In
+  // What a step takes, where from, and when
   InRing* in = nullptr;
+  uint64_t pending = 0;  // ring bits taken from the signal and not yet found empty
   uint32_t in_count = 0;
   uint32_t next_in = 0;
-  uint64_t pending = 0;  // ring bits taken from the signal and not yet found empty
   bool leveled = false;  // in-rings differ in priority level
-  // Work stealing: the siblings' inboxes, as this block receives from them.
-  InRing* steal = nullptr;
-  uint32_t steal_count = 0;
-  uint32_t next_steal = 0;
-  Block** siblings = nullptr;  // whom to wake when the own inbox is past share_threshold
-  uint32_t sibling_count = 0;
-  uint32_t next_sibling = 0;
-  uint32_t steal_threshold = 0;  // 0: no stealing
-  uint32_t share_threshold = 0;
-  uint32_t max_steal_batch = 0;
-  uint32_t steal_neighborhood = 0;
-
-  // Out
-  OutPort* ports = nullptr;  // the handler's ports, then the reply port
-  uint32_t port_count = 0;
-  RoomCheck* room_checks = nullptr;  // of open edges that wait, and of the dead letters
-  uint32_t room_check_count = 0;
-  bool stages = false;    // some edge is of kind Mpmc
-  Link* dead = nullptr;   // ring of dead letters
-  uint32_t dead_max = 1;  // most dead letters one message can make
-  Undo* undo = nullptr;
-  uint32_t undo_count = 0;
-  Link** touched = nullptr;  // links with unpublished messages
-  uint32_t touched_count = 0;
-  Block** woken = nullptr;  // receivers to put in a run queue after the step
-  uint32_t woken_count = 0;
-  OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
-  uint64_t blocked_since_us = 0;
-  bool staged = false;        // an Mpmc edge may hold staged messages
-  void* scratch = nullptr;    // Context::begin(): room for the largest payload, per thread
-  uint32_t scratch_size = 0;  // where each handles its own message
-  unsigned char* records =
-      nullptr;                // granularity thread with several threads: what each rank emits
-  uint32_t record_bytes = 0;  // per rank
-
-  // Cycle
-  CreditPool* credits = nullptr;
-  uint32_t cycle_max = 0;      // most copies a handled message puts on the cycle
-  uint32_t cycle_emitted = 0;  // by the message in hand
-  uint64_t credits_back = 0;   // to be returned at the next flush
-
-  // Handler
-  const uint16_t* accept_types = nullptr;  // message type ids, by accept index
-  const uint32_t* accept_sizes = nullptr;  // payload bytes, by accept index
-  uint32_t accept_count = 0;
-  const KeySpec* accept_keys = nullptr;  // by accept index; size 0: no key
-  KeyTable keys;
-  void* state = nullptr;  // without a key
-  const void* params = nullptr;
-  void* const* buffers = nullptr;  // of the whole kernel, in the module's order
-  void* shared = nullptr;          // shared_memory_size bytes
-  uint32_t shared_size = 0;
-  void* reply_buffer = nullptr;
-  uint32_t key_cursor = 0;  // where a message or stop that visits every key goes on
-  bool visiting = false;    // the front message is in the middle of such a visit
-
+  uint8_t keyed = 0;
+  uint8_t profile = 0;
+  bool stages = false;  // some edge is of kind Mpmc
+  bool staged = false;  // an Mpmc edge may hold staged messages
   // Lifecycle, driven by the owner between steps
   bool started = false;
   bool polling = false;   // on_poll has more
   bool stopping = false;  // run on_stop when the in-rings are empty
   bool stopped = false;
-
-  // Clock and ids
+  bool visiting = false;     // the front message is in the middle of a visit of every key
   uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
   uint64_t fresh_until = 0;  // the owner: core_ticks() up to which it is as good as new
   uint64_t hlc = 0;
-  uint64_t next_id = 0;
-  uint64_t end_id = 0;
 
-  const MessageHeader* in_hand = nullptr;  // read by the crash handler
+  // What it counts and where it sends
   BlockCounters* counters = nullptr;
   uint64_t created = 0;  // the counters of these names, before they are published
   uint64_t finished = 0;
+  OutPort* ports = nullptr;          // the handler's ports, then the reply port
+  RoomCheck* room_checks = nullptr;  // of open edges that wait, and of the dead letters
+  uint32_t room_check_count = 0;
+  uint32_t touched_count = 0;
+  Link** touched = nullptr;  // links with unpublished messages
+  Block** woken = nullptr;   // receivers to put in a run queue after the step
+
+  uint32_t woken_count = 0;
+  uint32_t kernel = 0;  // kernel id, from 1
+  uint64_t next_id = 0;
+  uint64_t end_id = 0;
+  void* state = nullptr;  // without a key
+  const void* params = nullptr;
+  const MessageHeader* in_hand = nullptr;  // read by the crash handler
+  const HostServices* host = nullptr;
+  OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
+
+  CreditPool* credits = nullptr;
+  uint64_t credits_back = 0;     // to be returned at the next flush
+  uint32_t cycle_max = 0;        // most copies a handled message puts on the cycle
+  uint32_t cycle_emitted = 0;    // by the message in hand
+  uint32_t steal_threshold = 0;  // 0: no stealing
+  uint32_t sibling_count = 0;
+  Undo* undo = nullptr;
+  uint32_t undo_count = 0;
+  uint32_t port_count = 0;
+  Link* dead = nullptr;     // ring of dead letters
+  uint32_t dead_max = 1;    // most dead letters one message can make
+  uint32_t key_cursor = 0;  // where a message or stop that visits every key goes on
+
+  // Handler
+  KeyTable keys;
+  const uint16_t* accept_types = nullptr;  // message type ids, by accept index
+  const uint32_t* accept_sizes = nullptr;  // payload bytes, by accept index
+  const KeySpec* accept_keys = nullptr;    // by accept index; size 0: no key
+  uint32_t accept_count = 0;
+  uint32_t index = 0;  // which block of the kernel
+  uint32_t blocks = 1;
+  uint32_t threads = 1;
+  void* const* buffers = nullptr;  // of the whole kernel, in the module's order
+  void* shared = nullptr;          // shared_size bytes
+  void* scratch = nullptr;         // Context::begin(): room for the largest payload, per thread
+  uint32_t shared_size = 0;
+  uint32_t scratch_size = 0;  // where each handles its own message
+  void* reply_buffer = nullptr;
+  unsigned char* records =
+      nullptr;                // granularity thread with several threads: what each rank emits
+  uint32_t record_bytes = 0;  // per rank
+
+  // Work stealing: the siblings' inboxes, as this block receives from them.
+  uint32_t steal_count = 0;
+  InRing* steal = nullptr;
+  uint32_t next_steal = 0;
+  uint32_t next_sibling = 0;
+  Block** siblings = nullptr;  // whom to wake when the own inbox is past share_threshold
+  uint32_t share_threshold = 0;
+  uint32_t max_steal_batch = 0;
+  uint32_t steal_neighborhood = 0;
+
+  uint64_t blocked_since_us = 0;
+  void* owner = nullptr;  // the backend's
 };
 
 enum class StepStatus : uint8_t {

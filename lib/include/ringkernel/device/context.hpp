@@ -24,6 +24,25 @@ RK_HD constexpr uint32_t record_size(uint32_t payload_size) {
   return (32U + payload_size + 15U) & ~15U;
 }
 
+// What became of a message beside plain emits. Apart from the context, so that calls may write it
+// and the context stays in registers.
+struct Outcome {
+  uint32_t replies;  // on the reply wire
+  uint32_t unasked;
+  bool replied;
+  bool forwarded;
+  Reason refused;  // of the copy that carried the duty to answer
+  Reason fails;
+  char detail[104];
+
+  RK_HD void forget() {
+    replies = unasked = 0;
+    replied = forwarded = false;
+    refused = fails = Reason::None;
+    detail[0] = 0;
+  }
+};
+
 template <class H>
 class Context {
  public:
@@ -31,9 +50,9 @@ class Context {
   using Ports = typename traits::PortsOf<H>::Type;
   using Buffers = typename traits::BuffersOf<H>::Type;
 
-  RK_HD Context(Block& block, const MessageHeader* in, uint32_t rank = 0)
-      : b_(block), in_(in), rank_(rank), more_(!leads()) {
-    detail_[0] = 0;
+  RK_HD Context(Block& block, const MessageHeader* in, Outcome& outcome, uint32_t rank = 0)
+      : b_(block), out_(outcome), in_(in), rank_(rank), more_(!leads()) {
+    out_.forget();
   }
 
   // Emits a message on a port. More than the port's max per handled message fails the message.
@@ -47,8 +66,7 @@ class Context {
   // times.
   template <class P, class M>
   RK_HD void forward(P, const M& message, EmitOptions options = {}) {
-    if (in_ != nullptr && in_->hops >= kMaxHops)
-      return set_failed(Reason::MaxHopsExceeded, nullptr);
+    if (in_ != nullptr && in_->hops >= kMaxHops) return fail_for(Reason::MaxHopsExceeded, nullptr);
     put<P, typename P::Message>(message, options, true);
   }
 
@@ -73,13 +91,13 @@ class Context {
                   "not the reply type of this kernel");
     if (!leads() || failed()) return;
     if (on_device()) return reply_record(message);
-    if constexpr (!kGpu) reply_on_host(message);
+    if constexpr (!kGpu) beside([&](Context& c) { c.reply_on_host(message); });
   }
 
   // Fails the message in hand: what it emitted is taken back and it becomes a dead letter.
   // `reason` is cut at 103 bytes.
   RK_HD void fail(const char* reason) {
-    if (leads()) set_failed(Reason::Failed, reason);
+    if (leads()) fail_for(Reason::Failed, reason);
   }
 
   RK_HD void log(LogLevel level, const char* text, double value = 0) {
@@ -211,7 +229,35 @@ class Context {
   RK_HD bool on_device() const { return kGpu || device_ != nullptr; }
   // Collective handlers run on every thread; what they ask for happens once.
   RK_HD bool leads() const { return !collective() || rank_ == 0; }
-  RK_HD bool failed() const { return reason_ != Reason::None; }
+  RK_HD bool failed() const { return out_.fails != Reason::None; }
+
+  // On a CPU: where the next message of a port with one ring is built; null: not there.
+  struct Next {
+    MessageHeader* slot;
+    MessageHeader* end;
+    unsigned char* first;
+    uint32_t stride;
+    uint32_t count;
+  };
+
+  // A call that is not inlined. On a CPU a copy of the context goes there, since one whose address
+  // is known outside would be stored and loaded for every message.
+  template <class F>
+  RK_FAST void beside(F&& call) {
+#if defined(__CUDACC__)
+    call(*this);
+#else
+    close();
+    Context copy(*this);
+    call(copy);
+    more_ = copy.more_;
+    for (uint32_t p = 0; p < Ports::kCount; ++p) emitted_[p] = copy.emitted_[p];
+    if constexpr (traits::granularity_of<H>() == Granularity::Thread) record_ = copy.record_;
+#endif
+  }
+  RK_FAST void fail_for(Reason reason, const char* detail) {
+    beside([&](Context& c) { c.set_failed(reason, detail); });
+  }
 
   // Calls body(context), and turns what it throws into a failed message.
   template <class F>
@@ -222,13 +268,48 @@ class Context {
     try {
       body(*this);
     } catch (const std::exception& error) {
-      reason_ = Reason::None;
-      set_failed(Reason::Threw, error.what());
+      out_.fails = Reason::None;
+      fail_for(Reason::Threw, error.what());
     } catch (...) {
-      reason_ = Reason::None;
-      set_failed(Reason::Threw, "something that is no std::exception");
+      out_.fails = Reason::None;
+      fail_for(Reason::Threw, "something that is no std::exception");
     }
 #endif
+  }
+
+  // The fast path: where a port's messages are built next, and their ids, at hand for up to `calls`
+  // calls. Until it is closed the links do not know of them. Whatever else is done closes it.
+  RK_FAST void open([[maybe_unused]] uint32_t calls) {
+    if constexpr (!kGpu && Ports::kCount > 0) {
+      calls_ = calls;
+      const uint64_t ids = uint64_t{calls} * Ports::kTotalMax;
+      if (RK_UNLIKELY(b_.end_id - b_.next_id < ids)) lease_message_ids(b_, ids);
+      next_id_ = b_.next_id;
+      for (uint32_t p = 0; p < Ports::kCount; ++p) {
+        const Link* link = b_.ports[p].direct;
+        next_[p] = {};
+        if (link == nullptr) continue;
+        const Ring& ring = link->spsc.ring;
+        next_[p] = {ring.slot(link->spsc.tail), ring.end(), ring.slots, ring.stride, 0};
+      }
+    }
+  }
+  RK_FAST void reopen() {
+    if (calls_ > 0) open(calls_);
+  }
+  RK_FAST void close() {
+    if constexpr (!kGpu && Ports::kCount > 0) {
+      if (calls_ == 0) return;
+      b_.next_id = next_id_;
+      for (uint32_t p = 0; p < Ports::kCount; ++p) {
+        if (next_[p].count > 0) {
+          Link& link = *b_.ports[p].direct;
+          touch(b_, link);
+          link.spsc.tail += next_[p].count;
+        }
+        next_[p] = {};
+      }
+    }
   }
 
   // Threads that handle a message each build one each.
@@ -244,20 +325,18 @@ class Context {
   }
   // What is more_ of the last one is done.
   RK_HD void forget() {
-    unasked_ = 0;
-    replied_ = forwarded_ = more_ = false;
-    refused_ = reason_ = Reason::None;
-    detail_[0] = 0;
+    more_ = false;
+    out_.forget();
   }
 
   RK_BESIDE void set_failed(Reason reason, const char* detail) {
     if (failed()) return;
-    reason_ = reason;
+    out_.fails = reason;
     more_ = true;
     uint32_t n = 0;
     if (detail != nullptr)
-      for (; n + 1 < sizeof detail_ && detail[n] != 0; ++n) detail_[n] = detail[n];
-    detail_[n] = 0;
+      for (; n + 1 < sizeof out_.detail && detail[n] != 0; ++n) out_.detail[n] = detail[n];
+    out_.detail[n] = 0;
   }
 
   template <class P, class M>
@@ -265,49 +344,42 @@ class Context {
     constexpr uint32_t index = Ports::template index_of<P>();
     static_assert(index < Ports::kCount, "not a port of this handler");
     if constexpr (!kGpu) {
-      if (RK_LIKELY(!more_ && !forwards && emitted_[index] < P::kMax)) {
-        const OutPort& port = b_.ports[index];
-        if (RK_LIKELY(port.direct != nullptr)) {
-          ++emitted_[index];
-          return put_direct(port, message, options);
-        }
+      Next& next = next_[index];
+      if (RK_LIKELY(next.slot != nullptr && !forwards && emitted_[index] < P::kMax)) {
+        ++emitted_[index];
+        return put_direct(next, b_.ports[index], message, options);
       }
       // The copy keeps the handler's own message out of memory: one that a call can see is stored
       // word by word and loaded again, and loads that span stores wait for all stores before them.
       if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
         const M copy = message;
-        return put_beside<P>(copy, options, forwards);
+        return beside([&](Context& c) { c.template put_beside<P>(copy, options, forwards); });
       }
     }
-    put_beside<P>(message, options, forwards);
+    beside([&](Context& c) { c.template put_beside<P>(message, options, forwards); });
   }
 
   // Builds the message in place.
   template <class M>
-  RK_FAST void put_direct(const OutPort& port, const M& message, EmitOptions options) {
-    Link& link = *port.direct;
-    touch(b_, link);
+  RK_FAST void put_direct(Next& next, const OutPort& port, const M& message, EmitOptions options) {
+    MessageHeader& slot = *next.slot;
+    unsigned char* const following = reinterpret_cast<unsigned char*>(next.slot) + next.stride;
+    next.slot = reinterpret_cast<MessageHeader*>(
+        following == reinterpret_cast<unsigned char*>(next.end) ? next.first : following);
+    ++next.count;
     // The payload first: the handler has it in registers, and the header needs some. That word by
     // word, not through an Emission as in write(), which costs a sixth of the rate of the pipeline
     // in tests/bench.
-    MessageHeader& slot = *link.spsc.append();
     copy_message(payload_of(&slot), message, &port.payload_size);
-    slot.message_id = next_message_id(b_);
-    uint64_t deadline = in_ != nullptr ? in_->deadline : 0;
-    uint32_t priority = in_ != nullptr ? in_->priority : Emission{}.priority;
-    if (options.priority >= 0) priority = static_cast<uint32_t>(options.priority);
-    if (options.deadline_us != 0) deadline = b_.now_us + options.deadline_us;
+    slot.message_id = next_id_++;
     slot.correlation_id = 0;
     slot.hlc = b_.hlc;
-    slot.deadline = deadline;
+    slot.deadline = in_ != nullptr ? in_->deadline : 0;
     slot.root = in_ != nullptr ? in_->root : 0;
-    slot.source = b_.kernel;
-    slot.reply_to = 0;
-    slot.message_type = port.message_type;
-    slot.flags = 0;
-    slot.node = 0;
-    slot.priority = static_cast<uint8_t>(priority);
-    slot.hops = 0;
+    uint32_t priority = in_ != nullptr ? in_->priority : Emission{}.priority;
+    if (options.priority >= 0) priority = static_cast<uint32_t>(options.priority);
+    if (options.deadline_us != 0) slot.deadline = b_.now_us + options.deadline_us;
+    fill_last_words(slot, b_.kernel, port.message_type, priority);
   }
 
   template <class P, class M>
@@ -322,7 +394,7 @@ class Context {
         return record(message, options,
                       [](Context& c, const M& m, EmitOptions o) { c.put<P, M>(m, o, false); });
       }
-      put_on(b_.ports[index], index, message, options, forwards);
+      put_on(b_.ports[index], emitted_[index], message, options, forwards);
     }
   }
 
@@ -332,16 +404,16 @@ class Context {
       return record(message, {}, [](Context& c, const M& m, EmitOptions) { c.reply(m); });
     if (in_ != nullptr && in_->correlation_id != 0) {
       copy_message(b_.reply_buffer, message, b_.accept_sizes);
-      replied_ = more_ = true;
+      out_.replied = more_ = true;
       return;
     }
     OutPort& port = b_.ports[Ports::kCount];
     if (port.edge_count == 0) {
-      ++unasked_;
+      ++out_.unasked;
       more_ = true;
       return;
     }
-    put_on(port, Ports::kCount, message, {}, false);
+    put_on(port, out_.replies, message, {}, false);
   }
 
   // Takes back everything the message in hand has emitted; of what went the fast path only the
@@ -349,7 +421,8 @@ class Context {
   RK_BESIDE void take_back() {
     for (uint32_t p = 0; p <= Ports::kCount; ++p) {
       OutPort& port = b_.ports[p];
-      if (port.direct != nullptr) port.direct->spsc.take_back(min_of(emitted_[p], port.max));
+      const uint32_t emitted = p < Ports::kCount ? emitted_[p] : out_.replies;
+      if (port.direct != nullptr) port.direct->spsc.take_back(min_of(emitted, port.max));
     }
     ringkernel::take_back(b_);
   }
@@ -406,10 +479,10 @@ class Context {
   static_assert(sizeof(Record) <= kRecordHeader);
 
   template <class M>
-  RK_HD void put_on(OutPort& port, uint32_t index, const M& message, EmitOptions options,
+  RK_HD void put_on(OutPort& port, uint32_t& emitted, const M& message, EmitOptions options,
                     bool forwards) {
     if (!leads() || RK_UNLIKELY(failed())) return;
-    if (RK_UNLIKELY(++emitted_[index] > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
+    if (RK_UNLIKELY(++emitted > port.max)) return set_failed(Reason::MaxExceeded, nullptr);
     more_ = true;
     put_on_edges(port, message, options, forwards);
   }
@@ -428,7 +501,7 @@ class Context {
       emission.hops = static_cast<uint8_t>(in_->hops + 1);
       emission.correlation_id = in_->correlation_id;
       emission.reply_to = in_->reply_to;
-      forwarded_ = true;
+      out_.forwarded = true;
     }
     if (port.direct != nullptr) {
       Link& link = *port.direct;
@@ -479,7 +552,7 @@ class Context {
       set_failed(reason, nullptr);
     } else {
       if (emission.correlation_id != 0)
-        refused_ = reason == Reason::None ? Reason::QueueFull : reason;
+        out_.refused = reason == Reason::None ? Reason::QueueFull : reason;
       if (outcome == Offer::Failed) {
         MessageHeader header{};
         fill_header(b_, header, port.message_type, emission);
@@ -499,6 +572,7 @@ class Context {
   static constexpr MessageHeader kNoHeader{};
 
   Block& b_;
+  Outcome& out_;
   const MessageHeader* in_;
   uint32_t rank_;
   // Not just a leader that emits on direct links: at the message's end there is more to do than to
@@ -509,13 +583,11 @@ class Context {
   unsigned char* record_ = nullptr;  // not null: record instead of emitting
   unsigned char* record_end_ = nullptr;
   uint32_t key_entry_ = 0;
-  uint32_t emitted_[Ports::kCount + 1] = {};
-  uint32_t unasked_ = 0;
-  bool replied_ = false;
-  bool forwarded_ = false;
-  Reason refused_ = Reason::None;  // of the copy that carried the duty to answer
-  Reason reason_ = Reason::None;
-  char detail_[104];
+  static constexpr uint32_t kPorts = Ports::kCount > 0 ? Ports::kCount : 1;
+  uint32_t emitted_[kPorts] = {};
+  Next next_[kPorts] = {};
+  uint64_t next_id_ = 0;
+  uint32_t calls_ = 0;
 };
 
 }  // namespace ringkernel

@@ -9,11 +9,11 @@ namespace ringkernel {
 // below 8, then 8 per power of two, so within 12.5 %; the last bucket takes everything above 2^31.
 struct LatencyHistogram {
   static constexpr uint32_t kBuckets = 240;
-  uint64_t buckets[kBuckets];
+  uint64_t count;
   uint64_t total_us;
   uint64_t min_us;  // valid where count > 0
   uint64_t max_us;
-  uint64_t count;
+  uint64_t* buckets;  // kBuckets of them; apart, so that nobody touches those of an idle block
 
   RK_HD static uint32_t bucket_of(uint64_t us) {
     if (us < 8) return static_cast<uint32_t>(us);
@@ -40,18 +40,20 @@ struct LatencyHistogram {
 // children are flushed: where the sums over all blocks agree (finished read first), nothing is
 // under way.
 struct BlockCounters {
+  // What every step counts shares a line.
   alignas(RK_CACHE_LINE) uint64_t created;  // messages offered on out-edges, each copy: emitted
   uint64_t finished;                        // handled + failed + dropped + refused by an edge
   uint64_t handled;
+  LatencyHistogram latency;
+  uint64_t invocations;  // steps that handled something
   uint64_t failed;       // by the handler: fail(), throw, max exceeded, keys full
   uint64_t unasked;      // replies nobody asked for and no wire took
-  uint64_t invocations;  // steps that handled something
   uint64_t dead_letters;
   uint64_t failed_hooks;  // on_start, on_stop or on_poll that failed
   uint64_t stolen;        // messages taken from siblings
   uint64_t polls_left;    // 1: on_poll has more
-  LatencyHistogram latency;
 };
+static_assert(sizeof(BlockCounters) == 2 * RK_CACHE_LINE || RK_CACHE_LINE != 64);
 
 // Writer: the sending block. Failed: by policy, deadline or a closed receiver.
 struct SendCounters {

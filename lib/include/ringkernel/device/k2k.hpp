@@ -148,8 +148,8 @@ struct K2kFrame {
   uint32_t shares_doorbell = 0;  // 1: its siblings have the same, for an inbox that they share
   Signal* cluster_doorbell = nullptr;  // in shared memory; null: there is none
   K2kStealing stealing;
-  LatencyHistogram* latency = nullptr;  // copied to `counters` now and then
-  K2kCopy* copies = nullptr;            // kK2kCopies
+  LatencyHistogram latency{};  // copied to `counters` now and then
+  K2kCopy* copies = nullptr;   // kK2kCopies
 
   uint32_t largest_payload = 0;  // of what the block emits
   uint32_t cluster_offset = 0;   // in shared memory: what is kept for rings between the blocks of

@@ -18,10 +18,10 @@ struct Emission {
   uint8_t hops = 0;
 };
 
-RK_BESIDE void lease_message_ids(Block& b) {
-  constexpr uint32_t kLease = 4096;
-  b.next_id = b.host->lease_ids(b.host->context, kLease);
-  b.end_id = b.next_id + kLease;
+RK_BESIDE void lease_message_ids(Block& b, uint64_t least = 1) {
+  const auto lease = static_cast<uint32_t>(max_of<uint64_t>(least, 4096));
+  b.next_id = b.host->lease_ids(b.host->context, lease);
+  b.end_id = b.next_id + lease;
 }
 RK_FAST uint64_t next_message_id(Block& b) {
   if (RK_UNLIKELY(b.next_id == b.end_id)) lease_message_ids(b);

@@ -161,7 +161,7 @@ class Resident : private ResidentLink {
   }
 
   RK_HD Ctx make_context(const MessageHeader* header, uint32_t position) {
-    Ctx ctx(b_, header, rank_);
+    Ctx ctx(b_, header, outcome_, rank_);
     ctx.device_ = &side_;
     ctx.more_ = true;
     side_.outbox.position = position;
@@ -189,7 +189,7 @@ class Resident : private ResidentLink {
   // What the call emitted stays, or is taken back.
   RK_HD bool end_call(Ctx& ctx, uint32_t from) {
     if (!ctx.failed()) return true;
-    if (ctx.leads()) fail_call(from, ctx.reason_, ctx.detail_);
+    if (ctx.leads()) fail_call(from, outcome_.fails, outcome_.detail);
     return false;
   }
 
@@ -494,6 +494,8 @@ class Resident : private ResidentLink {
     if (finished) end_hook(RecordKind::Stopped, 0);
     meet();
   }
+
+  Outcome outcome_;  // of the call in hand
 };
 
 }  // namespace ringkernel

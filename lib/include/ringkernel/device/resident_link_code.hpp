@@ -358,12 +358,12 @@ RK_HD void ResidentLink::record_latencies(uint32_t n) {
     run = 1;
     RK_ROLLED while (i + run < n && staged(i + run).hlc == stamp)++ run;
     const uint64_t sent = hlc_microseconds(stamp);
-    f_.k2k.latency->record(b_.now_us > sent ? b_.now_us - sent : 0, run);
+    f_.k2k.latency.record(b_.now_us > sent ? b_.now_us - sent : 0, run);
   }
 }
 
 RK_SHARED_BODY void ResidentLink::tell_latency() {
-  const LatencyHistogram& own = *f_.k2k.latency;
+  const LatencyHistogram& own = f_.k2k.latency;
   LatencyHistogram& told = f_.k2k.counters->latency;
   if (own.count == latency_told_) return;
   latency_told_ = own.count;

@@ -68,6 +68,7 @@ class Step {
       }
       uint32_t handled = handle_batch(*ring, n, credits);
       result.handled += handled;
+      inbox_.leave_if_empty(*ring);
       if (!finish_batch()) {
         result.status = StepStatus::Blocked;
         return result;
@@ -103,19 +104,20 @@ class Step {
       if (b_.threads > 1) {
         announce(r, n);
         while (done < n && !paused) {
-          uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads));
+          uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads), done);
           paused = handled == 0;
           done += handled;
         }
         return end_batch(r, done, credits);
       }
     }
-    Ctx ctx(b_, nullptr);
+    Ctx ctx(b_, nullptr, outcome_);
+    ctx.open(n);
     if (r.kind == RingKind::Spsc) {
       announce(r, n);
       const Ring ring = r.spsc.ring;
       MessageHeader* const end = ring.end();
-      for (MessageHeader* h = r.spsc.front(); handle(r, *h, ctx); h = ring.next(h, end))
+      for (MessageHeader* h = r.spsc.front(); handle(r, *h, ctx, done); h = ring.next(h, end))
         if (++done == n) break;
       paused = done < n;
       r.spsc.pop(done);
@@ -126,7 +128,7 @@ class Step {
       announce(r, n);
       while (done < n && !paused) {
         MessageHeader* h = r.mpmc.ring.slot(r.taken_first);
-        if (handle(r, *h, ctx)) {
+        if (handle(r, *h, ctx, done)) {
           r.mpmc.release(r.taken_first);
           ++r.taken_first;
           --r.taken;
@@ -136,6 +138,7 @@ class Step {
         }
       }
     }
+    ctx.close();
     return end_batch(r, done, credits);
   }
 
@@ -149,11 +152,12 @@ class Step {
   RK_FAST uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
     b_.in_hand = nullptr;
     const uint64_t handled = done - not_handled_;
-    end_run();
-    if (delivered_ != announced_) count(&r.counters->delivered, delivered_ - announced_);
+    const uint64_t delivered = delivered_of(done);
+    end_run(delivered);
+    if (delivered != announced_) count(&r.counters->delivered, delivered - announced_);
     count(&b_.counters->handled, handled);
     b_.finished += handled;
-    announced_ = delivered_ = run_first_ = 0;
+    announced_ = run_first_ = not_delivered_ = 0;
     not_handled_ = 0;
     if (r.kind == RingKind::Mpmc) inbox_.note_taken(r);
     if (credits > 0 || r.in_cycle) {
@@ -167,8 +171,8 @@ class Step {
     return done;
   }
 
-  // One message. False: it paused in the middle of visiting the keys.
-  RK_FAST bool handle(InRing& r, MessageHeader& h, Ctx& ctx) {
+  // One message, before which `done` are. False: it paused in the middle of visiting the keys.
+  RK_FAST bool handle(InRing& r, MessageHeader& h, Ctx& ctx, uint32_t done) {
     b_.in_hand = &h;
     uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h.message_type);
     if (!kKeyed || !b_.visiting) {
@@ -176,20 +180,27 @@ class Step {
         refuse(r, h, index, Reason::DeadlinePassed);
         return true;
       }
-      deliver(h);
+      deliver(h, done);
+    } else {
+      ++not_delivered_;  // it was, before it paused
     }
     const void* payload = payload_of(&h);
     ctx.begin(&h);
     if constexpr (kKeyed) {
       const KeySpec& spec = b_.accept_keys[index];
       if (RK_UNLIKELY(spec.size == 0)) {
-        if (!visit_keys(h, index, payload)) return false;
+        ctx.close();
+        if (!visit_keys(h, index, payload)) {
+          --not_delivered_;
+          return false;
+        }
+        ctx.reopen();
       } else {
         Key key;
         read_key(spec, payload, key);
         ctx.key_entry_ = b_.keys.find_or_insert(key);
         if (RK_UNLIKELY(ctx.key_entry_ == KeyTable::kNone))
-          ctx.set_failed(Reason::KeysFull, nullptr);
+          ctx.fail_for(Reason::KeysFull, nullptr);
         else
           call(ctx, index, *static_cast<State*>(b_.keys.state(ctx.key_entry_)), payload);
         commit(ctx, h, index, payload);
@@ -198,13 +209,13 @@ class Step {
       call(ctx, index, *static_cast<State*>(b_.state), payload);
       commit(ctx, h, index, payload);
     }
-    if (RK_UNLIKELY(b_.profile != 0)) profile(h);
+    if (RK_UNLIKELY(b_.profile != 0)) profile(h, done + 1);
     return true;
   }
 
-  RK_BESIDE void profile(const MessageHeader& h) {
+  RK_BESIDE void profile(const MessageHeader& h, uint32_t done) {
     if ((b_.profile & kProfileLatency) != 0) {
-      end_run();
+      end_run(delivered_of(done));
       finish_latency();
     }
     tell_handled(h);
@@ -215,15 +226,16 @@ class Step {
   }
 
   // The message goes to the handler now.
-  RK_FAST void deliver(const MessageHeader& h) {
-    if (RK_UNLIKELY(run_hlc_ != h.hlc)) begin_run(h.hlc);
-    ++delivered_;
+  RK_FAST void deliver(const MessageHeader& h, uint32_t done) {
+    if (RK_UNLIKELY(run_hlc_ != h.hlc)) begin_run(h.hlc, delivered_of(done));
   }
+  // How many messages of the batch have been delivered in this step, when `done` of them are done.
+  RK_HD uint64_t delivered_of(uint32_t done) const { return done - not_delivered_; }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
   // of the messages, and what the threads ask for happens in that order too. 0: none was ready
   // after all, or a message paused in the middle of visiting the keys.
-  RK_BESIDE uint32_t handle_on_threads(InRing& r, uint32_t n) {
+  RK_BESIDE uint32_t handle_on_threads(InRing& r, uint32_t n, uint32_t done) {
     constexpr uint32_t kMost = 1024;
     struct Slot {
       MessageHeader* header;
@@ -259,14 +271,15 @@ class Step {
           if (slots[j].entry == slot.entry) slot.round = max_of(slot.round, slots[j].round + 1);
       }
       rounds = max_of(rounds, slot.round + 1);
+      deliver(*h, done + taken);
       ++taken;
-      deliver(*h);
     }
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
           r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
-      Ctx ctx(b_, nullptr);
-      if (!handle(r, *h, ctx)) return 0;
+      Ctx ctx(b_, nullptr, outcome_);
+      const bool handled = handle(r, *h, ctx, done);
+      if (!handled) return 0;
       pop(r, 1);
       return 1;
     }
@@ -298,7 +311,7 @@ class Step {
     }
     for (uint32_t i = 0; i < taken; ++i) {
       Slot& slot = slots[i];
-      Ctx ctx(b_, slot.header);
+      Ctx ctx(b_, slot.header, outcome_);
       ctx.key_entry_ = slot.entry;
       if (failures[i].reason != Reason::None) {
         ctx.set_failed(failures[i].reason, failures[i].detail);
@@ -316,7 +329,8 @@ class Step {
   // Runs on one of the block's threads: touches nothing of the block but its records and State.
   RK_HD void handle_alone(MessageHeader* h, uint32_t index, uint32_t entry, uint32_t rank,
                           Reason reason, uint32_t& recorded, Reason& failed, char* detail) {
-    Ctx ctx(b_, h, rank);
+    Outcome outcome;
+    Ctx ctx(b_, h, outcome, rank);
     ctx.key_entry_ = entry;
     unsigned char* records = b_.records + static_cast<uint64_t>(rank) * b_.record_bytes;
     ctx.record_ = records;
@@ -329,8 +343,8 @@ class Step {
     else
       call(ctx, index, *static_cast<State*>(b_.state), payload_of(h));
     recorded = static_cast<uint32_t>(ctx.record_ - records);
-    failed = ctx.reason_;
-    copy_bytes(detail, ctx.detail_, sizeof ctx.detail_);
+    failed = ctx.out_.fails;
+    copy_bytes(detail, ctx.out_.detail, sizeof ctx.out_.detail);
   }
 
   RK_HD void pop(InRing& r, uint32_t n) {
@@ -351,7 +365,7 @@ class Step {
     bool failed = false;
     for (; b_.key_cursor < b_.keys.count && !failed; ++b_.key_cursor) {
       if (inbox_.make_room(1) == 0) return false;
-      Ctx ctx(b_, &h);
+      Ctx ctx(b_, &h, outcome_);
       ctx.key_entry_ = b_.key_cursor;
       call(ctx, index, *static_cast<State*>(b_.keys.state(b_.key_cursor)), payload);
       failed = ctx.failed();
@@ -409,7 +423,8 @@ class Step {
         [](void* argument, uint32_t rank) {
           Job& j = *static_cast<Job*>(argument);
           if (rank == 0) return j.leader->guarded(*j.body);
-          Ctx mine(j.leader->b_, j.leader->in_, rank);
+          Outcome outcome;
+          Ctx mine(j.leader->b_, j.leader->in_, outcome, rank);
           mine.key_entry_ = j.leader->key_entry_;
           mine.guarded(*j.body);
           // The leader's context belongs to the leader; a follower's failure is told through a
@@ -425,8 +440,10 @@ class Step {
 
   RK_FAST void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
     if (RK_UNLIKELY(ctx.more_)) {
-      if (ctx.failed()) return bury(ctx, h, index, payload);
-      keep(ctx, h);
+      const bool failed = ctx.failed();
+      ctx.beside([&](Ctx& c) { failed ? bury(c, h, index, payload) : keep(c, h); });
+      ctx.reopen();
+      if (failed) return;
     }
     if (RK_UNLIKELY(h.correlation_id != 0)) settle(h);
   }
@@ -435,9 +452,9 @@ class Step {
   RK_BESIDE void bury(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
     ctx.take_back();
     tell_failure(ctx);
-    append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.reason_,
-                       ctx.detail_);
-    complete_request(b_, h, Completion::Failed, ctx.reason_, ctx.detail_);
+    append_dead_letter(b_, h, payload, accept_size(index), current_->edge, ctx.out_.fails,
+                       ctx.out_.detail);
+    complete_request(b_, h, Completion::Failed, ctx.out_.fails, ctx.out_.detail);
     count(&b_.counters->failed, 1);
     ++b_.finished;
     ++not_handled_;
@@ -447,7 +464,7 @@ class Step {
 
   RK_HD void tell_failure(const Ctx& ctx) {
     if (b_.host->failed != nullptr)
-      b_.host->failed(b_.host->context, &b_, ctx.reason_, ctx.detail_);
+      b_.host->failed(b_.host->context, &b_, ctx.out_.fails, ctx.out_.detail);
   }
 
   // What the call emitted stays.
@@ -455,14 +472,14 @@ class Step {
     b_.undo_count = 0;
     cycle_emitted_ += b_.cycle_emitted;
     b_.cycle_emitted = 0;
-    if (ctx.unasked_ > 0) count(&b_.counters->unasked, ctx.unasked_);
+    if (ctx.out_.unasked > 0) count(&b_.counters->unasked, ctx.out_.unasked);
     if (h.correlation_id != 0) answer(ctx, h);
     ctx.forget();
   }
 
   // The message was a request: what the handler has done for it so far.
   RK_HD void answer(const Ctx& ctx, const MessageHeader& h) {
-    if (ctx.replied_) {
+    if (ctx.out_.replied) {
       using R = typename traits::ReplyOf<H>::Type;
       uint32_t size =
           is_same_type<R, Opaque> ? b_.accept_sizes[0] : static_cast<uint32_t>(sizeof(R));
@@ -474,9 +491,9 @@ class Step {
         append_dead_letter(b_, late, b_.reply_buffer, size, kNoEdge, Reason::LateReply, nullptr);
       }
       settled_ = true;
-    } else if (ctx.forwarded_) {
-      if (ctx.refused_ != Reason::None)
-        complete_request(b_, h, Completion::Failed, ctx.refused_, nullptr);
+    } else if (ctx.out_.forwarded) {
+      if (ctx.out_.refused != Reason::None)
+        complete_request(b_, h, Completion::Failed, ctx.out_.refused, nullptr);
       settled_ = true;
     }
   }
@@ -494,6 +511,7 @@ class Step {
     count(&r.counters->failed, 1);
     ++b_.finished;
     ++not_handled_;
+    ++not_delivered_;
   }
 
   RK_HD uint32_t accept_size(uint32_t index) const {
@@ -520,16 +538,17 @@ class Step {
   // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
   // block profiles it, one of each per message
 
-  RK_BESIDE void begin_run(uint64_t hlc) {
+  // The run of messages that ends, or begins, behind this many of the batch.
+  RK_BESIDE void begin_run(uint64_t hlc, uint64_t delivered) {
     if (hlc >= b_.hlc) b_.hlc = hlc + 1;
-    end_run();
+    end_run(delivered);
     run_hlc_ = hlc;
   }
-  RK_HD void end_run() {
-    if (delivered_ == run_first_) return;
+  RK_HD void end_run(uint64_t delivered) {
+    if (delivered == run_first_) return;
     if (run_count_ == kRuns) finish_latency();
-    runs_[run_count_++] = {run_hlc_, delivered_ - run_first_};
-    run_first_ = delivered_;
+    runs_[run_count_++] = {run_hlc_, delivered - run_first_};
+    run_first_ = delivered;
   }
   RK_BESIDE void finish_latency() {
     // A look at the clock takes as long as a short turn.
@@ -550,7 +569,7 @@ class Step {
     tell_failure(ctx);
     MessageHeader header{};
     header.hlc = b_.hlc;
-    append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.reason_, ctx.detail_);
+    append_dead_letter(b_, header, nullptr, 0, kNoEdge, ctx.out_.fails, ctx.out_.detail);
     count(&b_.counters->failed_hooks, 1);
     ctx.forget();
   }
@@ -567,10 +586,9 @@ class Step {
     ctx.key_entry_ = key_entry;
     guarded(ctx, body);
     if (RK_UNLIKELY(ctx.more_)) {
-      if (ctx.failed())
-        bury_hook(ctx);
-      else
-        keep(ctx, Ctx::kNoHeader);
+      const bool failed = ctx.failed();
+      ctx.beside([&](Ctx& c) { failed ? bury_hook(c) : keep(c, Ctx::kNoHeader); });
+      ctx.reopen();
     }
     if (credits > 0) {
       b_.credits_back += credits > cycle_emitted_ ? credits - cycle_emitted_ : 0;
@@ -582,7 +600,7 @@ class Step {
   RK_HD bool start() {
     if constexpr (kHasStart) {
       if (inbox_.make_room(1) == 0) return false;
-      Ctx ctx(b_, nullptr);
+      Ctx ctx(b_, nullptr, outcome_);
       bool called = call_hook(ctx, 0, [&](Ctx& c) {
         if constexpr (requires(State & s) { H::on_start(c, s); })
           H::on_start(c, *static_cast<State*>(b_.state));
@@ -597,11 +615,12 @@ class Step {
   }
 
   RK_HD StepResult poll(uint32_t budget, StepResult result) {
-    Ctx ctx(b_, nullptr);
+    Ctx ctx(b_, nullptr, outcome_);
     while (result.handled < budget && b_.polling) {
       const uint32_t room = inbox_.make_room(budget - result.handled);
       bool called = room > 0;
       bool more = true;
+      ctx.open(room);
       for (uint32_t calls = 0; more && calls < room; ++calls) {
         more = false;
         called = call_hook(ctx, 0, [&](Ctx& c) {
@@ -613,6 +632,7 @@ class Step {
         if (!called) break;
         ++result.handled;
       }
+      ctx.close();
       b_.polling = more || !called;
       const bool flushed = finish_batch();
       b_.now_us = b_.host->now_us(b_.host->context);
@@ -630,7 +650,7 @@ class Step {
   RK_HD bool stop() {
     if constexpr (kHasStop) {
       uint32_t calls = kKeyed ? b_.keys.count : 1;
-      Ctx ctx(b_, nullptr);
+      Ctx ctx(b_, nullptr, outcome_);
       for (; b_.key_cursor < calls; ++b_.key_cursor) {
         bool called = inbox_.make_room(1) > 0 && call_hook(ctx, b_.key_cursor, [&](Ctx& c) {
                         if constexpr (requires(State & s) { H::on_stop(c, s); })
@@ -655,13 +675,14 @@ class Step {
   InRing* last_ = nullptr;     // its slots are to be given back
   InRing* current_ = nullptr;  // being handled
   uint64_t cycle_emitted_ = 0;
-  uint64_t announced_ = 0;  // of the batch in hand, as the two that follow
-  uint64_t delivered_ = 0;
-  uint32_t not_handled_ = 0;  // refused or failed
+  uint64_t announced_ = 0;      // of the batch in hand, as the two that follow
+  uint64_t not_delivered_ = 0;  // refused, or delivered in an earlier step; less one that pauses
+  uint32_t not_handled_ = 0;    // refused or failed
   bool settled_ = false;
   uint64_t run_hlc_ = 0;    // of the run that goes on
   uint64_t run_first_ = 0;  // where in the batch it began
   uint32_t run_count_ = 0;
+  Outcome outcome_;
   Run runs_[kRuns];
 };
 

@@ -15,10 +15,12 @@ void K2kTables::release() {
 }
 
 Result<size_t> K2kTables::add_block(const Block& block, K2kFrame& frame, Pump::Memory& memory) {
-  const size_t mapped_bytes = sizeof(K2kTable) + sizeof(BlockCounters) + RK_CACHE_LINE;
+  constexpr size_t kBucketBytes = LatencyHistogram::kBuckets * sizeof(uint64_t);
+  const size_t mapped_bytes =
+      sizeof(K2kTable) + sizeof(BlockCounters) + RK_CACHE_LINE + kBucketBytes;
   const size_t pointers = kMostK2kEdges * sizeof(void*);
   const size_t device_bytes =
-      sizeof(Signal) + sizeof(LatencyHistogram) + kK2kCopies * sizeof(K2kCopy) + 2 * pointers;
+      sizeof(Signal) + kBucketBytes + kK2kCopies * sizeof(K2kCopy) + 2 * pointers;
   auto mapped = device_.mapped().allocate(mapped_bytes);
   if (!mapped) return tl::unexpected(mapped.error());
   mapped_memory_.push_back(*mapped);
@@ -32,6 +34,8 @@ Result<size_t> K2kTables::add_block(const Block& block, K2kFrame& frame, Pump::M
   memory.table->host_ports = ~uint64_t{0};
   memory.counters = reinterpret_cast<BlockCounters*>(*mapped + sizeof(K2kTable));
   memory.credits = reinterpret_cast<int64_t*>(*mapped + sizeof(K2kTable) + sizeof(BlockCounters));
+  memory.counters->latency.buckets =
+      reinterpret_cast<uint64_t*>(memory.credits) + RK_CACHE_LINE / sizeof(uint64_t);
   frame.table = memory.table;
   frame.counters = memory.counters;
   frame.credits = memory.credits;
@@ -52,7 +56,7 @@ Result<size_t> K2kTables::add_block(const Block& block, K2kFrame& frame, Pump::M
     s.blocks = block.blocks;
   }
   frame.copies = reinterpret_cast<K2kCopy*>(take(kK2kCopies * sizeof(K2kCopy)));
-  frame.latency = reinterpret_cast<LatencyHistogram*>(take(sizeof(LatencyHistogram)));
+  frame.latency.buckets = reinterpret_cast<uint64_t*>(take(kBucketBytes));
   char* outs = take(pointers);
   char* ins = take(pointers);
   frame.outs = reinterpret_cast<K2kOut**>(outs);
