@@ -390,6 +390,43 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
   });
 }
 
+TEST_CASE("what is lost with a device waits where the dead letters have no room for it") {
+  constexpr uint64_t kCount = 1'000;
+  std::atomic<bool> slow{true};
+  std::atomic<uint64_t> failed{0}, lost{0};
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       while (slow.load()) std::this_thread::sleep_for(1ms);
+                       if (letter.reason == "failed")
+                         ++failed;
+                       else if (letter.detail == "it was on the device")
+                         ++lost;
+                       else
+                         lost += std::stoull(letter.detail);  // so many messages
+                     })
+                     .build()
+                     .value();
+  auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+  auto last =
+      runtime.launch<Unruly>("last", LaunchOptions{}.with_input_queue_capacity(1024)).value();
+  ok(runtime.connect(in.port("out"), last));
+  for (uint64_t i = 0; i < kCount; ++i) ok(in.send(Number{1, 0, i}, 30s));
+  eventually([&, seen = uint64_t{0}]() mutable {
+    std::this_thread::sleep_for(20ms);
+    const uint64_t before = std::exchange(seen, last.metrics().messages_failed);
+    return seen > 200 && before == seen;
+  });
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(last.wait(30s));
+  std::this_thread::sleep_for(5ms);  // its block has found no room
+  slow.store(false);
+  REQUIRE(runtime.wait_idle(30s));
+  eventually([&] { return failed.load() + lost.load() == kCount; });
+  const KernelMetrics m = last.metrics();
+  CHECK(m.messages_processed == m.messages_received);
+  CHECK(m.input_queue_depth == 0);
+}
+
 TEST_CASE("a handler that never returns is left behind, and its buffers are not saved") {
   std::array<uint64_t, 32> sums{};
   std::mutex mutex;

@@ -195,7 +195,7 @@ bool Pump::play_one(Block& b, const DeviceRecord& record) {
       break;
     case RecordKind::Concluded:
       conclude_received(b, record.count);
-      break;
+      [[fallthrough]];
     case RecordKind::Done:
     case RecordKind::Skip:
       break;
@@ -437,9 +437,9 @@ void Pump::fail_deadline(Block& b, uint32_t edge, ReceiveCounters& counters,
 }
 
 uint32_t Pump::payload_size(const Block& b, const MessageHeader& header) const {
-  for (uint32_t i = 0; i < b.accept_count; ++i)
-    if (b.accept_types[i] == header.message_type) return b.accept_sizes[i];
-  return 0;
+  uint32_t i = 0;  // edges are type-checked: it is one of them
+  while (i + 1 < b.accept_count && b.accept_types[i] != header.message_type) ++i;
+  return b.accept_sizes[i];
 }
 
 }  // namespace ringkernel::backends::cuda
