@@ -346,16 +346,11 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
         OutPort& port = parts.out_ports[plan.sender_ports[t]];
         if (plan.kind == RingKind::Mpmc) {
           uint32_t copies = port.max * (e.route == Route::All ? targets : 1);
-          e.staging_capacity = copies * kBatch;
-          e.staging_stride = stride;
-          auto memory = allocate(static_cast<size_t>(e.staging_capacity) * stride, edge.memory_);
-          if (!memory) {
-            failed = memory.error();
+          if (auto done = attach_staging(e, copies * kBatch, stride, edge.memory_); !done) {
+            failed = done.error();
             ok = false;
             return;
           }
-          e.staging = static_cast<unsigned char*>(*memory);
-          e.staged_link = parts.staged_links.emplace_back(e.staging_capacity).data();
         }
         // A wire to a kernel that was launched again takes the place of the closed one.
         std::vector<OutEdge>& edges = parts.port_edges[plan.sender_ports[t]];

@@ -29,6 +29,11 @@ StepResult GraphNode::step(Block& block, uint32_t budget) {
   if (module_ == nullptr) return {host_step_->step(block), 0};
   StepResult result =
       remote_ != nullptr ? remote_->step(block, budget, active()) : module_->run(&block, budget);
+  if (block.stopped || engine_->options_.debug) look_after_step(block);
+  return result;
+}
+
+void GraphNode::look_after_step(Block& block) {
   BlockParts& parts = *parts_[block.index];
   if (block.stopped) parts.stopped.store(true);
   for (std::byte* guard : parts.guards) {
@@ -37,7 +42,6 @@ StepResult GraphNode::step(Block& block, uint32_t budget) {
     set_error("the handler wrote past its State, a buffer, shared memory or a message of begin()");
     if (engine_->log_) engine_->log_(name_, static_cast<int>(LogLevel::Error), last_error(), 0);
   }
-  return result;
 }
 
 void GraphNode::set_error(std::string error) {
@@ -176,6 +180,18 @@ Result<void*> EngineImpl::allocate(size_t bytes, std::vector<std::pair<void*, si
   auto memory = arena_.allocate(bytes, use);
   if (memory) into.emplace_back(*memory, bytes);
   return memory;
+}
+
+Result<void> EngineImpl::attach_staging(OutEdge& edge, uint32_t capacity, uint32_t stride,
+                                        std::vector<std::pair<void*, size_t>>& into) {
+  const size_t slots = size_t{capacity} * stride;
+  auto memory = allocate(slots + capacity * sizeof(uint32_t), into, Arena::Use::Rare);
+  if (!memory) return tl::unexpected(memory.error());
+  edge.staging_capacity = capacity;
+  edge.staging_stride = stride;
+  edge.staging = static_cast<unsigned char*>(*memory);
+  edge.staged_link = reinterpret_cast<uint32_t*>(edge.staging + slots);
+  return {};
 }
 
 void EngineImpl::give_back(std::vector<std::pair<void*, size_t>>& memory) {

@@ -46,7 +46,6 @@ struct BlockParts {
   std::vector<std::vector<OutEdge>> port_edges;
   // In lists, whose addresses stay and which take no memory while they are empty.
   std::list<std::vector<Link>> links;  // of each edge
-  std::list<std::vector<uint32_t>> staged_links;
   Link dead;
   Block* dead_receiver = nullptr;
   Block* dead_sender = nullptr;
@@ -103,6 +102,7 @@ class GraphNode final : public Node, public backends::Stepper {
   std::vector<LatencyBucket> latency_buckets() const;
   std::vector<const BlockCounters*> all_counters() const;
   StepResult step(Block& block, uint32_t budget) override;
+  void look_after_step(Block& block);
 
   std::string name_;
   NodeKind kind_ = NodeKind::Kernel;
@@ -165,6 +165,9 @@ class EngineImpl {
   // Allocates from the arena on behalf of an edge or a block.
   Result<void*> allocate(size_t bytes, std::vector<std::pair<void*, size_t>>& into,
                          Arena::Use use = Arena::Use::Soon);
+  // Where an edge's messages wait to be flushed: `capacity` slots of `stride` bytes.
+  Result<void> attach_staging(OutEdge& edge, uint32_t capacity, uint32_t stride,
+                              std::vector<std::pair<void*, size_t>>& into);
   template <class T>
   Result<T*> allocate_one(std::vector<std::pair<void*, size_t>>& into) {
     auto memory = allocate(sizeof(T), into);

@@ -317,12 +317,8 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
       e.links = &link;
       e.targets = 1;
       e.counters = *sent;
-      e.staging_capacity = 64 * parts->out_ports[p].max;
-      e.staging_stride = stride;
-      auto staging = allocate(static_cast<size_t>(e.staging_capacity) * stride, edge.memory_);
-      if (!staging) return tl::unexpected(staging.error());
-      e.staging = static_cast<unsigned char*>(*staging);
-      e.staged_link = parts->staged_links.emplace_back(e.staging_capacity).data();
+      const uint32_t staged = kBatch * parts->out_ports[p].max;
+      if (auto done = attach_staging(e, staged, stride, edge.memory_); !done) return done;
       parts->port_edges[p].push_back(e);
     }
     rebuild(*parts);

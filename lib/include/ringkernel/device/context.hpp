@@ -6,6 +6,7 @@
 #include "ringkernel/device/device_outbox.hpp"
 #include "ringkernel/device/handler_traits.hpp"
 #include "ringkernel/device/outbox.hpp"
+#include "ringkernel/device/outcome.hpp"
 #if !defined(__CUDACC__)
 #include <exception>
 #endif
@@ -23,25 +24,6 @@ enum class LogLevel : int { Debug = 0, Info = 1, Warning = 2, Error = 3 };
 RK_HD constexpr uint32_t record_size(uint32_t payload_size) {
   return (32U + payload_size + 15U) & ~15U;
 }
-
-// What became of a message beside plain emits. Apart from the context, so that calls may write it
-// and the context stays in registers.
-struct Outcome {
-  uint32_t replies;  // on the reply wire
-  uint32_t unasked;
-  bool replied;
-  bool forwarded;
-  Reason refused;  // of the copy that carried the duty to answer
-  Reason fails;
-  char detail[104];
-
-  RK_HD void forget() {
-    replies = unasked = 0;
-    replied = forwarded = false;
-    refused = fails = Reason::None;
-    detail[0] = 0;
-  }
-};
 
 template <class H>
 class Context {

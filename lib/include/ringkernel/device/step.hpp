@@ -5,6 +5,7 @@
 
 #include "ringkernel/device/context.hpp"
 #include "ringkernel/device/inbox.hpp"
+#include "ringkernel/device/latency_runs.hpp"
 
 namespace ringkernel {
 
@@ -29,14 +30,7 @@ class Step {
   RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
 
  private:
-  // Messages of one batch with the same stamp, one behind the other.
-  struct Run {
-    uint64_t hlc;
-    uint64_t n;
-  };
-  static constexpr uint32_t kRuns = 16;
-
-  RK_HD explicit Step(Block& block) : b_(block), inbox_(block) {}
+  RK_HD explicit Step(Block& block) : b_(block), inbox_(block), latencies_(block) {}
 
   RK_HD StepResult run(uint32_t budget) {
     b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
@@ -153,11 +147,11 @@ class Step {
     b_.in_hand = nullptr;
     const uint64_t handled = done - not_handled_;
     const uint64_t delivered = delivered_of(done);
-    end_run(delivered);
+    latencies_.end_batch(delivered);
     if (delivered != announced_) count(&r.counters->delivered, delivered - announced_);
     count(&b_.counters->handled, handled);
     b_.finished += handled;
-    announced_ = run_first_ = not_delivered_ = 0;
+    announced_ = not_delivered_ = 0;
     not_handled_ = 0;
     if (r.kind == RingKind::Mpmc) inbox_.note_taken(r);
     if (credits > 0 || r.in_cycle) {
@@ -215,8 +209,8 @@ class Step {
 
   RK_BESIDE void profile(const MessageHeader& h, uint32_t done) {
     if ((b_.profile & kProfileLatency) != 0) {
-      end_run(delivered_of(done));
-      finish_latency();
+      latencies_.end(delivered_of(done));
+      latencies_.record();
     }
     tell_handled(h);
   }
@@ -227,7 +221,7 @@ class Step {
 
   // The message goes to the handler now.
   RK_FAST void deliver(const MessageHeader& h, uint32_t done) {
-    if (RK_UNLIKELY(run_hlc_ != h.hlc)) begin_run(h.hlc, delivered_of(done));
+    if (RK_UNLIKELY(latencies_.stamp() != h.hlc)) latencies_.begin(h.hlc, delivered_of(done));
   }
   // How many messages of the batch have been delivered in this step, when `done` of them are done.
   RK_HD uint64_t delivered_of(uint32_t done) const { return done - not_delivered_; }
@@ -529,37 +523,10 @@ class Step {
       if (last_->kind == RingKind::Spsc) last_->spsc.release();
       inbox_.wake_senders(*last_);
       last_ = nullptr;
-      finish_latency();
+      latencies_.record();
     }
     return_credits(b_);
     return flushed;
-  }
-
-  // --- latency: one look at the clock per batch, one record per run of equal stamps; where the
-  // block profiles it, one of each per message
-
-  // The run of messages that ends, or begins, behind this many of the batch.
-  RK_BESIDE void begin_run(uint64_t hlc, uint64_t delivered) {
-    if (hlc >= b_.hlc) b_.hlc = hlc + 1;
-    end_run(delivered);
-    run_hlc_ = hlc;
-  }
-  RK_HD void end_run(uint64_t delivered) {
-    if (delivered == run_first_) return;
-    if (run_count_ == kRuns) finish_latency();
-    runs_[run_count_++] = {run_hlc_, delivered - run_first_};
-    run_first_ = delivered;
-  }
-  RK_BESIDE void finish_latency() {
-    // A look at the clock takes as long as a short turn.
-    if (core_ticks() >= b_.fresh_until) b_.now_us = b_.host->now_us(b_.host->context);
-    for (uint32_t i = 0; i < run_count_; ++i) record(runs_[i]);
-    run_count_ = 0;
-    run_hlc_ = 0;
-  }
-  RK_HD void record(const Run& run) {
-    uint64_t sent = hlc_microseconds(run.hlc);
-    b_.counters->latency.record(b_.now_us > sent ? b_.now_us - sent : 0, run.n);
   }
 
   // --- on_start, on_poll, on_stop
@@ -672,6 +639,7 @@ class Step {
 
   Block& b_;
   Inbox inbox_;
+  LatencyRuns latencies_;
   InRing* last_ = nullptr;     // its slots are to be given back
   InRing* current_ = nullptr;  // being handled
   uint64_t cycle_emitted_ = 0;
@@ -679,11 +647,7 @@ class Step {
   uint64_t not_delivered_ = 0;  // refused, or delivered in an earlier step; less one that pauses
   uint32_t not_handled_ = 0;    // refused or failed
   bool settled_ = false;
-  uint64_t run_hlc_ = 0;    // of the run that goes on
-  uint64_t run_first_ = 0;  // where in the batch it began
-  uint32_t run_count_ = 0;
   Outcome outcome_;
-  Run runs_[kRuns];
 };
 
 }  // namespace ringkernel
