@@ -317,6 +317,28 @@ struct Split {
   }
 };
 
+// value: the id of the message in hand
+struct TellId {
+  using Ports = ringkernel::Ports<port::out>;
+  using Context = ringkernel::Context<TellId>;
+  RK_DEVICE_SOURCE(TellId);
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, Number{n.id, n.key, ctx.header().message_id});
+  }
+};
+
+// On one port and then on another.
+struct Both {
+  using Ports = ringkernel::Ports<port::out, port::other>;
+  using Context = ringkernel::Context<Both>;
+  RK_DEVICE_SOURCE(Both);
+  static void on_message(Context& ctx, const Number& n) {
+    ctx.emit(port::out, n);
+    ctx.emit(port::other, n);
+    if (n.id % 7 == 6) ctx.fail("asked to fail");
+  }
+};
+
 namespace buf {
 inline constexpr ringkernel::Buffer<"sums", uint64_t, 4, 8> sums;
 inline constexpr ringkernel::Buffer<"seen", bool, 4, 8> seen;

@@ -243,6 +243,29 @@ TEST_CASE("what a message that fails has emitted is not seen over a wire, what f
   CHECK(unruly.metrics().messages_sent == 120);
 }
 
+TEST_CASE("every message has an id of its own, however many wires its port has") {
+  Runtime runtime = make_runtime();
+  auto both = runtime.launch<Both>("both", quiet()).value();
+  std::vector<KernelHandle> tell;
+  for (const char* name : {"one", "two", "three"})
+    tell.push_back(runtime.launch<TellId>(name).value());
+  ok(runtime.connect(both.port("out"), tell[0]));
+  ok(runtime.connect(both.port("other"), tell[1]));
+  ok(runtime.connect(both.port("other"), tell[2]));
+  for (uint64_t i = 0; i < 210; ++i) ok(both.send(Number{i, 0, 0}, 30s));
+  ok(both.activate());
+  std::set<uint64_t> ids;
+  for (const KernelHandle& kernel : tell)
+    for (uint64_t i = 0; i < 210; ++i) {
+      if (i % 7 == 6) continue;
+      const Number n = receive(kernel);
+      CHECK(n.id == i);
+      ids.insert(n.value);
+    }
+  CHECK(ids.size() == 3 * 180);
+  CHECK(runtime.wait_idle());
+}
+
 TEST_CASE("a port with wires to a kernel and to the host gives both, and requests pass through") {
   Runtime runtime = make_runtime();
   auto in = runtime.launch<Split>("in").value();

@@ -281,8 +281,9 @@ class Context {
   }
   RK_FAST void close() {
     if constexpr (!kGpu && Ports::kCount > 0) {
-      if (calls_ == 0) return;
+      if (next_id_ == 0) return;
       b_.next_id = next_id_;
+      next_id_ = 0;
       for (uint32_t p = 0; p < Ports::kCount; ++p) {
         if (next_[p].count > 0) {
           Link& link = *b_.ports[p].direct;
@@ -568,7 +569,7 @@ class Context {
   static constexpr uint32_t kPorts = Ports::kCount > 0 ? Ports::kCount : 1;
   uint32_t emitted_[kPorts] = {};
   Next next_[kPorts] = {};
-  uint64_t next_id_ = 0;
+  uint64_t next_id_ = 0;  // 0: closed
   uint32_t calls_ = 0;
 };
 

@@ -18,8 +18,9 @@ struct Emission {
   uint8_t hops = 0;
 };
 
+// At least so many in a row. The rest of the last lease is lost, hence several times as many.
 RK_BESIDE void lease_message_ids(Block& b, uint64_t least = 1) {
-  const auto lease = static_cast<uint32_t>(max_of<uint64_t>(least, 4096));
+  const auto lease = static_cast<uint32_t>(max_of<uint64_t>(8 * least, 4096));
   b.next_id = b.host->lease_ids(b.host->context, lease);
   b.end_id = b.next_id + lease;
 }
