@@ -17,6 +17,45 @@ load ../cli/helper
     written=20000 failed=0 dropped=0 in_flight=0
 }
 
+@test "what the drain limit leaves where nobody reads the output is in the dead letters" {
+  cat >pass.yaml <<'EOF'
+ringk: 1
+name: pass
+messages: {N: {v: u64}}
+kernels:
+  pass:
+    backend: cuda
+    accepts: [N]
+    emits: {out: N}
+    code: |
+      RK_HANDLER void on_message(Context& ctx, const N& n) { ctx.emit(port::out, n); }
+inputs: {in: {stdin: jsonl, message: N}}
+outputs: {o: {stdout: jsonl}}
+wires: {in: pass, pass.out: o}
+EOF
+  seq -f '{"v":%.0f}' 100000 >in
+  mkfifo unread
+  exec 4<>unread
+  "$RINGK" launch pass.yaml --summary sum.json --set run.on_signal_drain=100ms <in >unread 2>err &
+  local pid=$! code=0
+  stuck() {
+    local before=$written
+    written=$("$RINGK" status pass --json 2>/dev/null | jq '.totals.written // 0')
+    [ "${written:-0}" -gt 0 ] && [ "$written" = "$before" ]
+  }
+  written=
+  eventually stuck
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  exec 4>&-
+  same "exit code" 1 "$code"
+  has "$(cat err)" "the time to drain was over"
+  same "balanced" true "$(jq .balanced sum.json)"
+  same "in flight" 0 "$(jq .totals.in_flight sum.json)"
+  same "lines" true "$(jq '.totals.lines == .totals.written + .totals.failed' sum.json)"
+  same "reasons" drain_timeout "$(jq -r .reason pass.dead.jsonl | sort -u)"
+}
+
 @test "a cache that was built elsewhere serves a machine without compilers" {
   export RINGK_CACHE_DIR=$PWD/cache
   cp -r "$RK_SOURCE/configs/fraud" there

@@ -117,8 +117,10 @@ Drain::Result Drain::force() {
   auto shared = std::make_shared<std::atomic<bool>>(false);
   std::thread thread([this, shared, until] {
     graph_.engine->stop_sources();
-    // None begins another message. What is not Active is none that could.
-    for (const auto& kernel : graph_.kernels) (void)graph_.engine->deactivate(*kernel.node);
+    // None begins another message; what is on a device comes back while its backlog is buried. What
+    // is not Active is none that could.
+    for (const auto& kernel : graph_.kernels)
+      (void)graph_.engine->deactivate(*kernel.node, std::chrono::nanoseconds(0));
     const auto patience = steady_clock::now() + kPatience;
     const auto over = [this] {
       for (const auto& input : graph_.inputs)

@@ -160,7 +160,9 @@ class Engine {
 
   // --- lifecycle of one kernel
   Result<void> activate(Node& kernel);
-  Result<void> deactivate(Node& kernel);
+  // Returns when no handler of it runs any more. Timeout: it is deactivated, and at `limit` some
+  // of its messages still were on their way to or from its device.
+  Result<void> deactivate(Node& kernel, std::optional<std::chrono::nanoseconds> limit = {});
   // Closes its in-edges, drains what had been accepted, runs on_stop, saves its buffers. Timeout:
   // `limit` passed; what was left became dead letters. IoError, DeviceError: it has ended, and a
   // buffer could not be saved.

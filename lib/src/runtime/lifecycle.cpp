@@ -138,7 +138,7 @@ Result<void> Engine::activate(Node& kernel) {
   return {};
 }
 
-Result<void> Engine::deactivate(Node& kernel) {
+Result<void> Engine::deactivate(Node& kernel, std::optional<nanoseconds> limit) {
   auto& node = static_cast<GraphNode&>(kernel);
   if (auto done = change(node, can_deactivate, KernelState::Deactivated, "deactivate"); !done)
     return tl::unexpected(done.error());
@@ -146,10 +146,15 @@ Result<void> Engine::deactivate(Node& kernel) {
     impl_->run_on(parts->owner, [&](Block& block) {  // steps under way have ended
       if (node.remote_ != nullptr) node.remote_->look_again(block.index);
     });
-  if (node.remote_ != nullptr)
-    for (uint32_t i = 0; i < node.parts_.size(); ++i)
-      while (!node.remote_->quiet(i) && node.state_.load() == KernelState::Deactivated)
-        std::this_thread::sleep_for(kPoll);
+  if (node.remote_ == nullptr) return {};
+  const uint64_t until =
+      limit ? monotonic_ns() + static_cast<uint64_t>(limit->count()) : ~uint64_t{0};
+  for (uint32_t i = 0; i < node.parts_.size(); ++i)
+    while (!node.remote_->quiet(i) && node.state_.load() == KernelState::Deactivated) {
+      if (monotonic_ns() >= until)
+        return fail(ErrorCode::Timeout, "kernel still has messages on its device", node.name_);
+      std::this_thread::sleep_for(kPoll);
+    }
   return {};
 }
 
