@@ -62,21 +62,25 @@ void eventually(F&& done) {
   while (!done()) std::this_thread::sleep_for(1ms);
 }
 
-// Where a handler waits until it is opened; it is shut where it is made.
+// Where a handler waits until it is opened; it is shut where it is made. Each has words of its own:
+// a handler that was left behind may still look at those of an earlier one.
 class Gate {
  public:
-  Gate() {
-    REQUIRE(words() != nullptr);
-    *words() = {};
-  }
+  Gate() : words_(next()) {}
   ~Gate() { open(); }
-  uint64_t address() const { return reinterpret_cast<uint64_t>(words()); }
-  void open() { store_release(&words()->open, 1U); }
-  uint32_t arrived() const { return load_acquire(&words()->arrived); }
+  uint64_t address() const { return reinterpret_cast<uint64_t>(words_); }
+  void open() { store_release(&words_->open, 1U); }
+  uint32_t arrived() const { return load_acquire(&words_->arrived); }
 
  private:
-  static GateWords* words() {
-    static auto* const kWords = static_cast<GateWords*>(shared_memory(sizeof(GateWords)));
-    return kWords;
+  static GateWords* next() {
+    constexpr size_t kMost = 256;
+    static auto* const kAll = static_cast<GateWords*>(shared_memory(kMost * sizeof(GateWords)));
+    static size_t used = 0;
+    REQUIRE(kAll != nullptr);
+    REQUIRE(used < kMost);
+    kAll[used] = {};
+    return &kAll[used++];
   }
+  GateWords* words_;
 };
