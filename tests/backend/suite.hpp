@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <mutex>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backend/gated_handlers.hpp"
@@ -61,6 +64,41 @@ template <class F>
 void eventually(F&& done) {
   while (!done()) std::this_thread::sleep_for(1ms);
 }
+
+// Waits until what `look()` gives has stopped changing, and is more than `least`.
+template <class F>
+void eventually_still(F&& look, uint64_t least) {
+  uint64_t seen = 0;
+  for (int same = 0; same < 10 || seen <= least; std::this_thread::sleep_for(10ms)) {
+    const uint64_t before = std::exchange(seen, look());
+    same = before == seen ? same + 1 : 0;
+  }
+}
+
+// Keeps the dead letters of a runtime, which has std::ref() of it.
+class Dead {
+ public:
+  void operator()(const DeadMessage& letter) {
+    std::lock_guard lock(mutex_);
+    letters_.push_back(letter);
+  }
+  std::vector<DeadMessage> of(std::string_view reason) const {
+    std::lock_guard lock(mutex_);
+    std::vector<DeadMessage> some;
+    for (const DeadMessage& letter : letters_)
+      if (letter.reason == reason) some.push_back(letter);
+    return some;
+  }
+
+  std::vector<DeadMessage> all() const {
+    std::lock_guard lock(mutex_);
+    return letters_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<DeadMessage> letters_;
+};
 
 // Where a handler waits until it is opened; it is shut where it is made. Each has words of its own:
 // a handler that was left behind may still look at those of an earlier one.

@@ -8,30 +8,6 @@
 
 #include "backend/suite.hpp"
 
-namespace {
-
-// Dead letters by reason.
-class Dead {
- public:
-  void operator()(const DeadMessage& letter) {
-    std::lock_guard lock(mutex_);
-    letters_.push_back(letter);
-  }
-  std::vector<DeadMessage> of(std::string_view reason) const {
-    std::lock_guard lock(mutex_);
-    std::vector<DeadMessage> some;
-    for (const DeadMessage& letter : letters_)
-      if (letter.reason == reason) some.push_back(letter);
-    return some;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<DeadMessage> letters_;
-};
-
-}  // namespace
-
 TEST_CASE("a chain of kernels keeps order and loses nothing, however small its queues") {
   for (size_t capacity : {2UL, 8UL, 1024UL}) {
     CAPTURE(capacity);

@@ -345,15 +345,8 @@ TEST_CASE("a device that dies fails its kernels, and every message is accounted 
 }
 
 TEST_CASE("a device that dies with a message half told keeps its payload") {
-  std::mutex mutex;
-  std::vector<DeadMessage> dead;
-  auto runtime = builder()
-                     .on_dead_letter([&](const DeadMessage& letter) {
-                       std::lock_guard lock(mutex);
-                       dead.push_back(letter);
-                     })
-                     .build()
-                     .value();
+  Dead dead;
+  auto runtime = builder().on_dead_letter(std::ref(dead)).build().value();
   auto in = runtime.launch<Add>("in", {}, {.amount = 1}).value();
   auto last =
       runtime.launch<Add>("last", LaunchOptions{}.with_output_queue_capacity(4), {.amount = 1})
@@ -361,11 +354,7 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
   ok(runtime.connect(in.port("out"), last));
   send_all(in, 1'000);
   // Until nothing moves: what is emitted has no room any more, and nobody receives it.
-  eventually([&, seen = uint64_t{0}]() mutable {
-    std::this_thread::sleep_for(20ms);
-    const uint64_t before = std::exchange(seen, last.metrics().messages_processed);
-    return seen > 4 && before == seen;
-  });
+  eventually_still([&] { return last.metrics().messages_processed; }, 4);
   Broken broken(SimulatedFault::IllegalAddress);
   REQUIRE(last.wait(30s));
   uint64_t received = 0;
@@ -382,8 +371,8 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
   CHECK(m.messages_processed == received + m.messages_failed);
   CHECK(m.messages_processed == m.messages_received);
   eventually([&] {
-    std::lock_guard lock(mutex);
-    return std::any_of(dead.begin(), dead.end(), [&](const DeadMessage& letter) {
+    const std::vector<DeadMessage> letters = dead.all();
+    return std::any_of(letters.begin(), letters.end(), [&](const DeadMessage& letter) {
       return letter.edge == "in.out:last" && letter.detail == "it was on the device" &&
              letter.envelope.as<Number>()->id == received;
     });
@@ -411,11 +400,7 @@ TEST_CASE("what is lost with a device waits where the dead letters have no room 
       runtime.launch<Unruly>("last", LaunchOptions{}.with_input_queue_capacity(1024)).value();
   ok(runtime.connect(in.port("out"), last));
   for (uint64_t i = 0; i < kCount; ++i) ok(in.send(Number{1, 0, i}, 30s));
-  eventually([&, seen = uint64_t{0}]() mutable {
-    std::this_thread::sleep_for(20ms);
-    const uint64_t before = std::exchange(seen, last.metrics().messages_failed);
-    return seen > 200 && before == seen;
-  });
+  eventually_still([&] { return last.metrics().messages_failed; }, 200);
   Broken broken(SimulatedFault::IllegalAddress);
   REQUIRE(last.wait(30s));
   std::this_thread::sleep_for(5ms);  // its block has found no room
@@ -429,15 +414,8 @@ TEST_CASE("what is lost with a device waits where the dead letters have no room 
 
 TEST_CASE("a handler that never returns is left behind, and its buffers are not saved") {
   std::array<uint64_t, 32> sums{};
-  std::mutex mutex;
-  std::vector<DeadMessage> dead;
-  auto runtime = builder()
-                     .on_dead_letter([&](const DeadMessage& letter) {
-                       std::lock_guard lock(mutex);
-                       dead.push_back(letter);
-                     })
-                     .build()
-                     .value();
+  Dead dead;
+  auto runtime = builder().on_dead_letter(std::ref(dead)).build().value();
   Gate gate;
   auto kernel = runtime
                     .launch<GatedTally>("gated", {}, {.gate = gate.address()},
@@ -453,26 +431,16 @@ TEST_CASE("a handler that never returns is left behind, and its buffers are not 
   const KernelMetrics m = kernel.metrics();
   CHECK(m.messages_received == 1);
   CHECK(m.messages_failed == 1);
-  eventually([&] {
-    std::lock_guard lock(mutex);
-    return dead.size() == 1;
-  });
-  std::lock_guard lock(mutex);
-  CHECK(dead[0].reason == "drain_timeout");
-  CHECK(dead[0].envelope.as<Number>()->value == 1);
+  eventually([&] { return dead.all().size() == 1; });
+  const DeadMessage letter = dead.all()[0];
+  CHECK(letter.reason == "drain_timeout");
+  CHECK(letter.envelope.as<Number>()->value == 1);
 }
 
 TEST_CASE(
     "what waits on a wire to a handler that never returns is counted when it is left behind") {
-  std::mutex mutex;
-  std::vector<DeadMessage> dead;
-  auto runtime = builder()
-                     .on_dead_letter([&](const DeadMessage& letter) {
-                       std::lock_guard lock(mutex);
-                       dead.push_back(letter);
-                     })
-                     .build()
-                     .value();
+  Dead dead;
+  auto runtime = builder().on_dead_letter(std::ref(dead)).build().value();
   Gate gate;
   auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
   auto stuck = runtime.launch<GatedAdd>("stuck", {}, {.gate = gate.address()}).value();
@@ -485,14 +453,11 @@ TEST_CASE(
   REQUIRE(runtime.wait_idle(30s));
   CHECK(stuck.metrics().input_queue_depth == 0);
   CHECK(in.metrics().messages_processed == 5);
-  eventually([&] {
-    std::lock_guard lock(mutex);
-    return dead.size() == 1;
-  });
-  std::lock_guard lock(mutex);
-  CHECK(dead[0].reason == "drain_timeout");
-  CHECK(dead[0].edge == "in.out:stuck");
-  CHECK(dead[0].detail == "5 messages were on the device, their payload with them");
+  eventually([&] { return dead.all().size() == 1; });
+  const DeadMessage letter = dead.all()[0];
+  CHECK(letter.reason == "drain_timeout");
+  CHECK(letter.edge == "in.out:stuck");
+  CHECK(letter.detail == "5 messages were on the device, their payload with them");
 }
 
 TEST_CASE("a device that dies with messages on its own wires loses none of them silently") {

@@ -26,8 +26,6 @@ using backends::BlockOwner;
 
 // Between two looks of a thread that waits for blocks.
 inline constexpr auto kPoll = std::chrono::microseconds(200);
-// How long a kernel that is terminated may go without progress before it is left behind.
-inline constexpr uint64_t kStuckNs = 5'000'000'000;
 
 // Messages of a batch for an edge that stages them.
 inline constexpr uint32_t kBatch = 64;

@@ -8,7 +8,12 @@
 
 namespace ringkernel::runtime {
 
+namespace {
+
+// Between two looks whether a kernel that has failed has nothing more to come: nobody says so.
 constexpr uint64_t kLookNs = 1'000'000;
+
+}  // namespace
 
 HostWaiter::HostWaiter() {
   owner.block.owner = &owner;
@@ -157,18 +162,18 @@ HostReceiver::Taken HostReceiver::receive(
       waiter.signal_file_descriptor();
       break;
     }
+    const KernelState state = from_.state_.load();
     if (is_over()) {
       if (ring.take(1, position) == 1) break;
       return Taken::Closed;
     }
     if (deadline_ns == 0) return Taken::Nothing;
-    // Nobody says when a kernel that has failed has nothing more to come.
-    const bool failed = from_.state_.load() == KernelState::Failed;
-    const uint64_t until = failed ? std::min(deadline_ns, monotonic_ns() + kLookNs) : deadline_ns;
+    const uint64_t until = state == KernelState::Failed
+                               ? std::min(deadline_ns, monotonic_ns() + kLookNs)
+                               : deadline_ns;
     const bool came =
-        waiter.wait([&] { return ring.ready() || is_finished(from_.state_.load()); }, until);
-    if (!came && !failed) return Taken::Nothing;
-    if (!came && monotonic_ns() >= deadline_ns) return Taken::Nothing;
+        waiter.wait([&] { return ring.ready() || from_.state_.load() != state; }, until);
+    if (!came && until == deadline_ns) return Taken::Nothing;
   }
   MessageHeader& h = *ring.ring.slot(position);
   use(h, payload_of(&h));

@@ -28,6 +28,9 @@ Result<KernelState> change(GraphNode& node, bool (*may)(KernelState), KernelStat
               node.name_);
 }
 
+// How long a kernel that is terminated may go without progress before it is left behind.
+constexpr uint64_t kStuckNs = 5'000'000'000;
+
 uint64_t staged_on(const std::vector<GraphEdge*>& edges) {
   uint64_t staged = 0;
   for (const GraphEdge* edge : edges)
