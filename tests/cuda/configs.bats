@@ -56,6 +56,15 @@ EOF
   same "reasons" drain_timeout "$(jq -r .reason pass.dead.jsonl | sort -u)"
 }
 
+@test "kernels on the GPU need no compiler for the CPU" {
+  cp -r "$RK_SOURCE/configs/fraud" .
+  cd fraud
+  export RINGK_CACHE_DIR=$PWD/cache RINGK_BACKEND=cuda RINGK_CXX=/nowhere/c++
+  run_shell 0 "ringk launch fraud.yaml < orders.jsonl > alerts.jsonl"
+  has "$stderr" "(score: cuda"
+  cmp <(sort alerts.jsonl) <(sort "$RK_SOURCE/tests/golden/fraud/alerts.jsonl")
+}
+
 @test "a cache that was built elsewhere serves a machine without compilers" {
   export RINGK_CACHE_DIR=$PWD/cache
   cp -r "$RK_SOURCE/configs/fraud" there

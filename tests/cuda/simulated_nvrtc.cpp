@@ -1,8 +1,10 @@
 // A test double of NVRTC: compiles the same text for the host, with the compiler that built the
 // tests, into what the simulated driver loads.
+#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +17,7 @@
 namespace {
 
 struct Program {
-  std::string text, name, log, image;
+  std::string text, name, log, image, ptx;
 };
 
 std::string read_file(const std::string& path) {
@@ -27,6 +29,18 @@ std::string quoted(const std::string& text) {
   std::string out = "'";
   for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// The one line of PTX that somebody reads.
+std::string layout_in_ptx(const std::string& object) {
+  void* library = dlopen(object.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return "";
+  const auto* layout = static_cast<const uint64_t*>(dlsym(library, "rk_layout"));
+  std::string line;
+  if (layout != nullptr)
+    line = ".visible .global .align 8 .u64 rk_layout = " + std::to_string(*layout) + ";\n";
+  dlclose(library);
+  return line;
 }
 
 int copy_out(const std::string& from, char* to) {
@@ -59,7 +73,7 @@ SIMULATED const char* nvrtcGetErrorString(int error) {
 }
 SIMULATED int nvrtcCreateProgram(Program** program, const char* text, const char* name, int,
                                  const char* const*, const char* const*) {
-  *program = new Program{text, name == nullptr ? "unit" : name, "", ""};
+  *program = new Program{text, name == nullptr ? "unit" : name, "", "", ""};
   return 0;
 }
 SIMULATED int nvrtcDestroyProgram(Program** program) {
@@ -93,6 +107,7 @@ SIMULATED int nvrtcCompileProgram(Program* program, int count, const char* const
   head.bytes = object.size();
   program->image.assign(reinterpret_cast<const char*>(&head), sizeof head);
   program->image += object;
+  if (status == 0) program->ptx = layout_in_ptx(stem + ".so");
   for (const char* end : {".cpp", ".so", ".log"}) unlink((stem + end).c_str());
   rmdir(folder);
   return status == 0 ? 0 : 6;
@@ -112,12 +127,9 @@ SIMULATED int nvrtcGetCUBIN(Program* program, char* image) {
   std::memcpy(image, program->image.data(), program->image.size());
   return 0;
 }
-SIMULATED int nvrtcGetPTXSize(Program*, size_t* size) {
-  *size = 1;
+SIMULATED int nvrtcGetPTXSize(Program* program, size_t* size) {
+  *size = program->ptx.size() + 1;
   return 0;
 }
-SIMULATED int nvrtcGetPTX(Program*, char* text) {
-  *text = 0;
-  return 0;
-}
+SIMULATED int nvrtcGetPTX(Program* program, char* text) { return copy_out(program->ptx, text); }
 }

@@ -1,8 +1,6 @@
 #include "handlers/builtin.hpp"
 
-#include <deque>
-#include <mutex>
-
+#include "handlers/declared_module.hpp"
 #include "ringkernel/device/make_module.hpp"
 
 namespace ringkernel::handlers {
@@ -48,34 +46,6 @@ struct Discard {
   static void on_message(Context&, const Opaque&) {}
 };
 
-// A module with the tables that it points to.
-struct Made {
-  HandlerModule module;
-  std::vector<std::string> names;
-  std::vector<MessageInfo> accepts;
-  std::vector<PortInfo> ports;
-  std::vector<KeySpec> keys;
-};
-
-KeySpec key_of(const HandlerSpec& spec, const schema::MessageType& message) {
-  KeySpec made;
-  for (const KeyFields& key : spec.keys) {
-    if (key.message.get() != &message) continue;
-    for (const std::string& name : key.fields) {
-      const schema::Type& type = message.field(name)->type;
-      const bool sized =
-          type.kind == schema::Type::Kind::String || type.kind == schema::Type::Kind::Bytes;
-      KeyField& field = made.fields[made.field_count++];
-      field.offset = message.field(name)->offset;
-      field.size = type.value_size;
-      field.sized = sized ? 1 : 0;
-      field.optional = type.optional ? 1 : 0;
-      made.size += field.size + field.optional;
-    }
-  }
-  return made;
-}
-
 Result<void> check(const HandlerSpec& spec) {
   const bool echo = spec.builtin == "echo";
   if (!echo && spec.builtin != "discard")
@@ -94,46 +64,28 @@ Result<void> check(const HandlerSpec& spec) {
   return {};
 }
 
+// Nobody keeps State: keys decide which block a message goes to, and an echo is told its own.
+HandlerSpec declaration_of(const HandlerSpec& spec) {
+  HandlerSpec declared = spec;
+  if (spec.builtin == "discard") declared.keys.clear();
+  declared.params.clear();
+  return declared;
+}
+
 }  // namespace
 
 Result<const HandlerModule*> make_builtin(const HandlerSpec& spec) {
-  // Never freed: blocks may run them until the process ends.
-  static std::mutex mutex;
-  static auto& all = *new std::deque<Made>();
-
   if (auto checked = check(spec); !checked) return tl::unexpected(checked.error());
-  const bool echo = spec.builtin == "echo";
-  const std::lock_guard lock(mutex);
-  Made& made = all.emplace_back();
-  made.module = !echo                     ? module_of<Discard>()
-                : spec.replies != nullptr ? module_of<ReplyingEcho>()
-                : !spec.keys.empty()      ? module_of<KeyedEcho>()
-                                          : module_of<Echo>();
-  made.names.reserve(spec.accepts.size() + spec.emits.size());
-  auto info = [&](const schema::MessageType& type) {
-    return MessageInfo{type.name.c_str(), type.fingerprint, type.size, type.alignment};
-  };
-  for (const auto& type : spec.accepts) {
-    made.names.push_back(type->name);
-    made.accepts.push_back(info(*type));
-    made.accepts.back().name = made.names.back().c_str();
-    if (echo && !spec.keys.empty()) made.keys.push_back(key_of(spec, *type));
-  }
-  for (const PortSpec& out : spec.emits) {
-    made.names.push_back(out.name);
-    made.ports.push_back({made.names.back().c_str(), made.accepts[0], out.max});
-  }
-  made.module.accepts = made.accepts.data();
-  made.module.accept_count = static_cast<uint32_t>(made.accepts.size());
-  made.module.ports = made.ports.data();
-  made.module.keys = made.keys.empty() ? nullptr : made.keys.data();
-  if (spec.replies != nullptr) made.module.reply = made.accepts[0];
-  return &made.module;
+  const HandlerModule& code = spec.builtin == "discard" ? module_of<Discard>()
+                              : spec.replies != nullptr ? module_of<ReplyingEcho>()
+                              : !spec.keys.empty()      ? module_of<KeyedEcho>()
+                                                        : module_of<Echo>();
+  return declared_module(declaration_of(spec), code);
 }
 
 Result<HandlerSpec> builtin_as_code(const HandlerSpec& spec) {
   if (auto checked = check(spec); !checked) return tl::unexpected(checked.error());
-  HandlerSpec made = spec;
+  HandlerSpec made = declaration_of(spec);
   made.kind = HandlerSpec::Kind::Code;
   made.code_file = "builtin " + spec.builtin;
   made.code_line = 1;

@@ -6,9 +6,11 @@
 
 #include "handlers/builtin.hpp"
 #include "handlers/compiler_output.hpp"
+#include "handlers/declared_module.hpp"
 #include "handlers/generate.hpp"
 #include "handlers/host_compiler.hpp"
 #include "handlers/included_files.hpp"
+#include "handlers/load.hpp"
 #include "handlers/nvjitlink.hpp"
 #include "handlers/portable_name.hpp"
 #include "handlers/sha256.hpp"
@@ -64,13 +66,14 @@ std::string extension_of(const std::string& architecture) {
   return is_binary(architecture) ? ".cubin" : ".ptx";
 }
 
+constexpr const char* kLog = ".log";
+constexpr const char* kLayout = ".layout";
+
 // A cache that cannot be written costs time at the next launch and nothing else.
 void keep(const ArtefactCache& cache, const std::string& recipe, const Nvrtc::Unit& unit,
-          const std::string& image, const std::string& log) {
+          std::vector<ArtefactCache::Part> parts) {
   const auto included = included_files(unit.text, unit.include);
-  if (included.complete)
-    (void)cache.keep(recipe, included.paths,
-                     {{extension_of(unit.architecture), image}, {".log", log + "\n"}});
+  if (included.complete) (void)cache.keep(recipe, included.paths, parts);
 }
 
 // From one handler to code for one GPU.
@@ -98,17 +101,19 @@ class Build {
                const ArtefactCache& cache) {
     if (done_) return;
     const std::string extension = extension_of(unit_.architecture);
-    std::optional<std::string> image, log;
+    std::optional<std::string> image, log, layout;
     if (nvrtc) {
       recipe_ = recipe_of(unit_, **nvrtc, linker);
       image = cache.read(recipe_, extension);
-      log = cache.read(recipe_, ".log");
+      log = cache.read(recipe_, kLog);
+      layout = cache.read(recipe_, kLayout);
     } else {
       image = cache.read_named(portable_, extension);
-      log = cache.read_named(portable_, ".log");
-      if (!image || !log) return take(tl::unexpected(nvrtc.error()));
+      log = cache.read_named(portable_, kLog);
+      layout = cache.read_named(portable_, kLayout);
+      if (!image || !log || !layout) return take(tl::unexpected(nvrtc.error()));
     }
-    if (image && log) take(DeviceCode{std::move(*image), usage_of(*log, kDeviceEntry), false});
+    if (image && log && layout) take(code_of(std::move(*image), *log, *layout, false));
   }
 
   // The handler's part of a kernel, for finish().
@@ -126,14 +131,14 @@ class Build {
     if (done_) return;
     auto linked = linker.link(unit_.architecture, {part_.cubin, shared.cubin});
     if (!linked) return compile_whole(nvrtc, cache);
-    finish(std::move(linked->cubin), part_.log + "\n" + linked->log, cache);
+    finish(std::move(linked->cubin), part_.log + "\n" + linked->log, part_.ptx, cache);
   }
   void compile_whole(const Nvrtc& nvrtc, const ArtefactCache& cache) {
     if (done_) return;
     auto compiled = nvrtc.compile(unit_);
     if (!compiled) return fail(compiled.error());
-    finish(std::move(is_binary(unit_.architecture) ? compiled->cubin : compiled->ptx),
-           compiled->log, cache);
+    const std::string& image = is_binary(unit_.architecture) ? compiled->cubin : compiled->ptx;
+    finish(image, compiled->log, compiled->ptx, cache);
   }
 
  private:
@@ -141,10 +146,22 @@ class Build {
     result_ = std::move(result);
     done_ = true;
   }
-  void finish(std::string image, const std::string& log, const ArtefactCache& cache) {
-    keep(cache, recipe_, unit_, image, log);
+  void finish(std::string image, const std::string& log, const std::string& ptx,
+              const ArtefactCache& cache) {
+    const std::string layout = layout_line(ptx);
+    keep(cache, recipe_, unit_,
+         {{extension_of(unit_.architecture), image}, {kLog, log + "\n"}, {kLayout, layout + "\n"}});
     cache.name(recipe_, portable_);
-    take(DeviceCode{std::move(image), usage_of(log, kDeviceEntry), true});
+    take(code_of(std::move(image), log, layout, true));
+  }
+  static Result<DeviceCode> code_of(std::string image, const std::string& log,
+                                    const std::string& layout, bool compiled) {
+    const auto read = layout_of(layout);
+    if (!read)
+      return tl::unexpected(Error{ErrorCode::CompilationError,
+                                  "the compiler for device code gave no layout of the handler",
+                                  ""});
+    return DeviceCode{std::move(image), usage_of(log, kDeviceEntry), *read, compiled};
   }
   void fail(Error error) {
     error.message = users_part(in_host_form(error.message), files_);
@@ -169,7 +186,7 @@ Result<Nvrtc::Compiled> shared_code(const Nvrtc& nvrtc, const std::string& archi
   const std::string recipe = recipe_of(*unit, nvrtc, nullptr);
   if (auto image = cache.read(recipe, ".cubin")) return Nvrtc::Compiled{std::move(*image), "", ""};
   auto compiled = nvrtc.compile(*unit);
-  if (compiled) keep(cache, recipe, *unit, compiled->cubin, compiled->log);
+  if (compiled) keep(cache, recipe, *unit, {{".cubin", compiled->cubin}});
   return compiled;
 }
 
@@ -248,6 +265,23 @@ std::vector<Result<DeviceCode>> compile_for_device(const std::vector<DeviceTarge
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache) {
   return run(build_of(spec, architecture), cache);
+}
+
+Result<const HandlerModule*> device_module(const HandlerSpec& spec, const HandlerLayout& layout) {
+  HandlerSpec declared = spec;
+  if (spec.kind == HandlerSpec::Kind::Builtin) {
+    auto code = builtin_as_code(spec);
+    if (!code) return tl::unexpected(code.error());
+    declared = std::move(*code);
+  }
+  HandlerModule code;
+  code.state_size = layout.state_size;
+  code.state_alignment = layout.state_alignment;
+  code.params_size = static_cast<uint32_t>(params_bytes(declared.params).size());
+  code.has_start = layout.has_start;
+  code.has_stop = layout.has_stop;
+  code.has_poll = layout.has_poll;
+  return declared_module(declared, code);
 }
 
 Result<Nvrtc::Unit> shared_unit(const std::string& architecture) {

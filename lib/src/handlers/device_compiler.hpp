@@ -14,8 +14,9 @@
 namespace ringkernel::handlers {
 
 struct DeviceCode {
-  std::string image;      // what the driver loads: a cubin, or PTX for "compute_NN"
-  KernelUsage usage;      // of the entry kDeviceEntry; none of PTX
+  std::string image;  // what the driver loads: a cubin, or PTX for "compute_NN"
+  KernelUsage usage;  // of the entry kDeviceEntry; none of PTX
+  HandlerLayout layout;
   bool compiled = false;  // false: found in the cache
 };
 
@@ -25,6 +26,10 @@ struct DeviceCode {
 // machine has made of the same sources). An unusable cache is no error.
 Result<DeviceCode> compile_for_device(const HandlerSpec& spec, const std::string& architecture,
                                       const ArtefactCache& cache);
+
+// The module of a handler that runs as such code. Lives until the process ends. ValidationError: a
+// built-in's declaration does not fit.
+Result<const HandlerModule*> device_module(const HandlerSpec& spec, const HandlerLayout& layout);
 
 // Several of them side by side; a result for each.
 struct DeviceTarget {

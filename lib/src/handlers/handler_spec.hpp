@@ -53,7 +53,6 @@ struct HandlerSpec {
   std::vector<std::string> include;  // folders
   std::vector<std::string> flags;    // of the host compiler
   bool fast_math = false;
-  bool layout_only = false;  // it runs on a device: its module tells how it is laid out, no more
 };
 
 }  // namespace ringkernel::handlers

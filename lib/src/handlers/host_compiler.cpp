@@ -170,7 +170,7 @@ Result<HostCompiler> HostCompiler::find(const std::string& wanted) {
 
 std::vector<std::string> HostCompiler::flags_for(const HandlerSpec& spec) const {
   std::vector<std::string> flags = {"-std=c++20",
-                                    spec.layout_only ? "-O0" : "-O2",
+                                    "-O2",
                                     "-fPIC",
                                     "-shared",
                                     "-fvisibility=hidden",
@@ -187,7 +187,6 @@ std::vector<std::string> HostCompiler::flags_for(const HandlerSpec& spec) const 
   flags.insert(flags.end(), {"-Og", "-fsanitize=" RINGKERNEL_SANITIZERS, "-fno-omit-frame-pointer",
                              "-fno-sanitize-recover=all"});
 #endif
-  if (spec.layout_only) flags.emplace_back("-DRK_LAYOUT_ONLY");
   flags.push_back("-I" + include_);
   for (const std::string& folder : spec.include) flags.push_back("-I" + folder);
   flags.insert(flags.end(), spec.flags.begin(), spec.flags.end());

@@ -43,11 +43,6 @@ void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache)
   const auto flags = compiler.flags_for(*job.spec);
   const std::string recipe = recipe_of(job, compiler, flags);
   std::string found = cache.find(recipe);
-  if (found.empty() && job.spec->layout_only) {  // a whole one serves too
-    HandlerSpec whole = *job.spec;
-    whole.layout_only = false;
-    found = cache.find(recipe_of(job, compiler, compiler.flags_for(whole)));
-  }
   if (!found.empty()) {
     job.artefact = std::move(found);
     return;
@@ -74,7 +69,7 @@ void compile(Job& job, const HostCompiler& compiler, const ArtefactCache& cache)
     job.artefact = tl::unexpected(std::move(error));
   } else {
     job.artefact = cache.store(recipe, *scratch);
-    if (job.artefact && !job.spec->layout_only) cache.name(recipe, name_of(job));
+    if (job.artefact) cache.name(recipe, name_of(job));
   }
   ArtefactCache::remove(*scratch);
 }
@@ -124,9 +119,7 @@ Result<std::vector<LoadedHandler>> load_handlers(std::span<const HandlerSpec> sp
     if (!unit) return tl::unexpected(unit.error());
     auto same = std::find_if(jobs.begin(), jobs.end(), [&](const Job& other) {
       return other.unit.text == unit->text && other.spec->flags == specs[i].flags &&
-             other.spec->include == specs[i].include &&
-             other.spec->fast_math == specs[i].fast_math &&
-             other.spec->layout_only == specs[i].layout_only;
+             other.spec->include == specs[i].include && other.spec->fast_math == specs[i].fast_math;
     });
     job_of[i] = static_cast<size_t>(same - jobs.begin());
     if (same == jobs.end()) jobs.push_back({&specs[i], std::move(*unit)});

@@ -7,6 +7,8 @@
 namespace ringkernel::handlers {
 namespace {
 
+constexpr std::string_view kLayoutIs = " rk_layout = ";
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -99,6 +101,29 @@ KernelUsage usage_of(std::string_view log, std::string_view name) {
     }
   }
   return usage;
+}
+
+// ".visible .global .align 8 .u64 rk_layout = 4402341478424;"
+std::string layout_line(std::string_view ptx) {
+  for (const std::string_view line : lines_of(ptx))
+    if (line.find(kLayoutIs) != std::string_view::npos) return std::string(line);
+  return "";
+}
+
+std::optional<HandlerLayout> layout_of(std::string_view line) {
+  const size_t at = line.find(kLayoutIs);
+  if (at == std::string_view::npos) return std::nullopt;
+  uint64_t bits = 0;
+  const char* begin = line.data() + at + kLayoutIs.size();
+  if (std::from_chars(begin, line.data() + line.size(), bits).ec != std::errc())
+    return std::nullopt;
+  HandlerLayout layout;
+  layout.state_size = static_cast<uint32_t>(bits);
+  layout.state_alignment = static_cast<uint32_t>(bits >> 32) & 0xFF;
+  layout.has_start = (bits >> 40 & 1) != 0;
+  layout.has_stop = (bits >> 41 & 1) != 0;
+  layout.has_poll = (bits >> 42 & 1) != 0;
+  return layout;
 }
 
 }  // namespace ringkernel::handlers

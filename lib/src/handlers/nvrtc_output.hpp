@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,17 @@ struct KernelUsage {
 };
 // Of the entry function `name`; all 0 where the report has none.
 KernelUsage usage_of(std::string_view log, std::string_view name);
+
+// What of a handler only its compiler knows: traits::layout_of in device/make_resident.hpp.
+struct HandlerLayout {
+  uint32_t state_size = 0;
+  uint32_t state_alignment = 1;
+  bool has_start = false;
+  bool has_stop = false;
+  bool has_poll = false;
+};
+// The line of a PTX text that has it; empty: none has.
+std::string layout_line(std::string_view ptx);
+std::optional<HandlerLayout> layout_of(std::string_view line);
 
 }  // namespace ringkernel::handlers

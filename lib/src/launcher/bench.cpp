@@ -146,10 +146,10 @@ RunSettings Bench::settings() {
   settings.name = model_.name;
   settings.workers = request_.workers;
   settings.backend = request_.backend;
-  settings.load_handlers =
-      [this](const topology::Topology& model) -> Result<std::vector<const HandlerModule*>> {
+  settings.load_handlers = [this](const std::vector<handlers::HandlerSpec>& specs)
+      -> Result<std::vector<const HandlerModule*>> {
     if (modules_) return *modules_;
-    auto loaded = handlers::load_handlers(launcher::handler_specs(model));
+    auto loaded = handlers::load_handlers(specs);
     if (!loaded) return tl::unexpected(loaded.error());
     modules_.emplace();
     for (const handlers::LoadedHandler& handler : *loaded) modules_->push_back(handler.module);

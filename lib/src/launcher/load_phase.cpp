@@ -93,14 +93,6 @@ void LoadPhase::prepare(const Timing& timing) {
 
 RunSettings LoadPhase::with_load(RunSettings settings) {
   settings.load = &*roots_;
-  settings.load_handlers =
-      [this, load = std::move(settings.load_handlers)](const topology::Topology& topology) {
-        auto modules = load(topology);
-        if (modules)
-          polls_ = std::any_of(modules->begin(), modules->end(),
-                               [](const HandlerModule* module) { return module->has_poll; });
-        return modules;
-      };
   settings.make_input = [this](const topology::Input& input, const InputServices& services) {
     std::unique_ptr<InputStep> step;
     size_t number = 0;
@@ -148,7 +140,7 @@ void LoadPhase::end(RunningTopology& running, bool at_once) {
   if (at_once)
     for (Load* load : by_number_) load->end();
   // Kernels that are sources themselves may never come to an end.
-  if (!polls_) return;
+  if (!running.has_sources()) return;
   while (!at_once && sent() < plan_.messages) at_once = wait_for_end(monotonic_ns() + kLookNs);
   running.stop(RunningTopology::Cause::Stop);
 }

@@ -112,7 +112,6 @@ class LoadPhase {
   std::optional<LoadRoots> roots_;
   std::vector<std::string> dead_letters_;
   size_t letters_ = 0;
-  bool polls_ = false;  // some kernels are sources
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -91,7 +91,9 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     const topology::Kernel& kernel = topology.kernels[places[i].kernel];
     Result<handlers::DeviceCode>& code = codes[i];
     if (code) {
-      placements[places[i].kernel] = {places[i].ordinal, std::move(code->image)};
+      auto module = handlers::device_module(targets[i].spec, code->layout);
+      if (!module) return tl::unexpected(StartError{ExitCode::Invalid, module.error()});
+      placements[places[i].kernel] = {places[i].ordinal, std::move(code->image), *module};
       continue;
     }
     const bool insists = backend_of(kernel) == Backend::Cuda;

@@ -14,6 +14,7 @@ namespace ringkernel::launcher {
 struct Placement {
   std::optional<int> device;  // a GPU's ordinal; none: the CPU
   std::string image;          // the handler for it
+  const HandlerModule* module = nullptr;
 };
 
 // For each kernel of the topology, in its order. `wanted` stands in for kernels with `backend:

@@ -65,13 +65,27 @@ StartError not_loaded(Error error) {
 }
 
 Result<std::vector<const HandlerModule*>> compiled_handlers(
-    const topology::Topology& topology, const std::vector<Placement>& placements) {
-  auto specs = handler_specs(topology);
-  for (size_t i = 0; i < specs.size(); ++i) specs[i].layout_only = placements[i].device.has_value();
+    const std::vector<handlers::HandlerSpec>& specs) {
   auto loaded = handlers::load_handlers(specs);
   if (!loaded) return tl::unexpected(loaded.error());
   std::vector<const HandlerModule*> modules;
   for (const handlers::LoadedHandler& handler : *loaded) modules.push_back(handler.module);
+  return modules;
+}
+
+// The module of every kernel, in the topology's order: those on a GPU have theirs already.
+Result<std::vector<const HandlerModule*>> modules_of(const topology::Topology& topology,
+                                                     const std::vector<Placement>& placements,
+                                                     const LoadHandlers& load) {
+  std::vector<handlers::HandlerSpec> specs;
+  for (size_t i = 0; i < placements.size(); ++i)
+    if (!placements[i].device) specs.push_back(handler_spec(topology, topology.kernels[i]));
+  const auto loaded = load(specs);
+  if (!loaded) return loaded;
+  std::vector<const HandlerModule*> modules;
+  auto next = loaded->begin();
+  for (const Placement& placement : placements)
+    modules.push_back(placement.device ? placement.module : *next++);
   return modules;
 }
 
@@ -107,6 +121,7 @@ struct RunningTopology::Impl {
   tl::expected<Backend, StartError> wanted_backend() const;
   bool over() const;
   bool waits_for_inputs() const;
+  bool has_sources() const;
   ExitCode end();
   void save_buffers();
   void complain_unsaved(const Result<void>& terminated);
@@ -140,8 +155,9 @@ tl::expected<void, StartError> RunningTopology::start() {
     log_from_kernel(run.name, "", kLogWarning, text, 0);
   });
   if (!placements) return tl::unexpected(placements.error());
-  auto modules = run.settings.load_handlers ? run.settings.load_handlers(run.topology)
-                                            : compiled_handlers(run.topology, *placements);
+  auto modules = modules_of(
+      run.topology, *placements,
+      run.settings.load_handlers ? run.settings.load_handlers : LoadHandlers(compiled_handlers));
   if (!modules) return tl::unexpected(not_loaded(modules.error()));
   auto built = run.graph.build(run.topology, run.settings, *modules, std::move(*placements),
                                run.name, run.dead_letter_file);
@@ -158,6 +174,12 @@ tl::expected<void, StartError> RunningTopology::start() {
   return {};
 }
 
+bool RunningTopology::Impl::has_sources() const {
+  return std::any_of(graph.kernels.begin(), graph.kernels.end(),
+                     [](const auto& kernel) { return kernel.module->has_poll; });
+}
+bool RunningTopology::has_sources() const { return impl_->has_sources(); }
+
 // Something that may end by itself: else the run goes on until it is stopped.
 bool RunningTopology::Impl::waits_for_inputs() const {
   if (settings.service || topology.run.until.kind == topology::Until::Kind::Forever) return false;
@@ -167,17 +189,13 @@ bool RunningTopology::Impl::waits_for_inputs() const {
                                    [](const RunGraph::Input& input) { return !input.finite; });
   // What goes on sending can still bring the output to its count.
   if (topology.run.until.kind == topology::Until::Kind::Output && endless) return false;
-  const bool sources = std::any_of(graph.kernels.begin(), graph.kernels.end(),
-                                   [](const auto& kernel) { return kernel.module->has_poll; });
-  return finite || sources;
+  return finite || has_sources();
 }
 
 bool RunningTopology::Impl::over() const {
   if (stop_asked.load() || graph.events.has_failed() || graph.events.was_reached()) return true;
   if (!waits_for_inputs() || graph.events.open_inputs() > 0) return false;
-  const bool sources = std::any_of(graph.kernels.begin(), graph.kernels.end(),
-                                   [](const auto& kernel) { return kernel.module->has_poll; });
-  return !sources || graph.engine->quiescent();
+  return !has_sources() || graph.engine->quiescent();
 }
 
 ExitCode RunningTopology::run() {

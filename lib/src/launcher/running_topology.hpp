@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "handlers/handler_spec.hpp"
 #include "launcher/control_target.hpp"
-#include "ringkernel/device/module.hpp"
 #include "ringkernel/exit_code.hpp"
 #include "topology/topology.hpp"
 
@@ -33,9 +33,10 @@ struct StartError {
   Error error;
 };
 
-// The handler of each kernel, in the topology's order; they outlive the run.
-using LoadHandlers =
-    std::function<Result<std::vector<const HandlerModule*>>(const topology::Topology&)>;
+// The modules of handlers that run on the CPU, in the order of their specifications; they outlive
+// the run.
+using LoadHandlers = std::function<Result<std::vector<const HandlerModule*>>(
+    const std::vector<handlers::HandlerSpec>&)>;
 
 struct RunSettings {
   std::string name;                // what it is called while it runs; empty: the topology's name
@@ -101,6 +102,8 @@ class RunningTopology final : public ControlTarget {
   std::vector<std::string> complaints() const;
   // REQUIRES: it has started.
   RunCounts counts() const;
+  // Some kernels emit without being asked. REQUIRES: it has started.
+  bool has_sources() const;
   const std::string& name() const;
   const std::string& dead_letters() const;
 

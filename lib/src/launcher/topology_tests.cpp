@@ -314,15 +314,18 @@ Result<std::vector<TestOutcome>> run_tests(const Topology& topology, const TestR
                                            const std::function<void(const TestOutcome&)>& done) {
   const topology::Topology& model = model_of(topology);
   // Compiled once, for all of them.
+  const auto all = launcher::handler_specs(model);
   auto loaded = [&] {
     const launcher::PrivateOutput output(true);
-    return handlers::load_handlers(launcher::handler_specs(model));
+    return handlers::load_handlers(all);
   }();
   if (!loaded) return tl::unexpected(loaded.error());
-  const launcher::LoadHandlers load =
-      [&](const topology::Topology&) -> Result<std::vector<const HandlerModule*>> {
+  const launcher::LoadHandlers load = [&](const std::vector<handlers::HandlerSpec>& specs)
+      -> Result<std::vector<const HandlerModule*>> {
     std::vector<const HandlerModule*> modules;
-    for (const handlers::LoadedHandler& handler : *loaded) modules.push_back(handler.module);
+    for (const handlers::HandlerSpec& spec : specs)
+      for (size_t i = 0; i < all.size(); ++i)
+        if (all[i].kernel == spec.kernel) modules.push_back((*loaded)[i].module);
     return modules;
   };
   std::vector<TestOutcome> outcomes;

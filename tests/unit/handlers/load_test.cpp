@@ -98,32 +98,6 @@ TEST_CASE("buffers have the types and extents that the topology says") {
   }
 }
 
-TEST_CASE(
-    "a module for a kernel on a device is laid out like a whole one, and a whole one serves") {
-  Scratch scratch;
-  HandlerSpec spec = scoring(kScore);
-  spec.layout_only = true;
-  const auto laid_out = load_one(spec, scratch.cache());
-  REQUIRE(laid_out.has_value());
-  CHECK(laid_out->compiled);
-  CHECK((laid_out->module->run == nullptr));
-  const auto whole = load_one(scoring(kScore), scratch.cache());
-  REQUIRE(whole.has_value());
-  CHECK(whole->compiled);
-  CHECK((whole->module->run != nullptr));
-  CHECK(laid_out->module->accepts[0].fingerprint == whole->module->accepts[0].fingerprint);
-  CHECK(laid_out->module->ports[0].message.size == whole->module->ports[0].message.size);
-  CHECK(laid_out->module->params_size == whole->module->params_size);
-  CHECK(artefacts(scratch) == 2);
-
-  Scratch other;
-  REQUIRE(load_one(scoring(kScore), other.cache()).has_value());
-  const auto found = load_one(spec, other.cache());
-  REQUIRE(found.has_value());
-  CHECK_FALSE(found->compiled);
-  CHECK(artefacts(other) == 1);
-}
-
 TEST_CASE("every type of field has the layout that the schema says, in strict C++") {
   Scratch scratch;
   auto inner = message("Inner", {{"x", "f32", ""}, {"tag", "string[5]", ""}});
@@ -265,8 +239,6 @@ TEST_CASE("without a compiler what another machine has made of the same sources 
   REQUIRE(found.has_value());
   CHECK_FALSE(found->compiled);
   CHECK((found->module->run != nullptr));
-  spec.layout_only = true;
-  CHECK(load_one(spec, options).has_value());
   scratch.write("here/limit.hpp", "inline constexpr double kLimit = 2;\n");
   const auto other = load_one(spec, options);
   REQUIRE_FALSE(other.has_value());

@@ -117,12 +117,42 @@ inline constexpr bool is_keyed = requires {
   typename H::Keys;
 };
 
+// Which of the functions that it may leave out a handler has.
+template <class H, class C = typename ContextOf<H>::Type, class S = typename StateOf<H>::Type>
+inline constexpr bool has_start = requires(C& c, S& s) {
+  H::on_start(c, s);
+}
+|| requires(C& c) { H::on_start(c); };
+template <class H, class C = typename ContextOf<H>::Type, class S = typename StateOf<H>::Type>
+inline constexpr bool has_stop = requires(C& c, S& s) {
+  H::on_stop(c, s);
+}
+|| requires(C& c) { H::on_stop(c); };
+template <class H, class C = typename ContextOf<H>::Type, class S = typename StateOf<H>::Type>
+inline constexpr bool has_poll = requires(C& c, S& s) {
+  H::on_poll(c, s);
+}
+|| requires(C& c) { H::on_poll(c); };
+
 template <class H>
 RK_HD constexpr Granularity granularity_of() {
   if constexpr (requires { H::kGranularity; })
     return H::kGranularity;
   else
     return Granularity::Serial;
+}
+
+// What every handler has to keep to; a compiler names what it does not.
+template <class H>
+RK_HD constexpr bool is_sound() {
+  using State = typename StateOf<H>::Type;
+  static_assert(__is_trivially_copyable(State), "State must be trivially copyable");
+  static_assert(alignof(State) <= 16, "State is aligned to 16 at most");
+  static_assert(__is_trivially_copyable(typename ParamsOf<H>::Type));
+  static_assert(
+      granularity_of<H>() != Granularity::Thread || is_keyed<H> || is_same_type<State, Nothing>,
+      "granularity thread: State needs a key");
+  return true;
 }
 
 // Calls f(Type<M>) with the index-th of the types.

@@ -45,12 +45,7 @@ const HandlerModule& module_of() {
   using Emits = typename traits::PortsOf<H>::Type;
   using Owned = typename traits::BuffersOf<H>::Type;
   using Reply = typename traits::ReplyOf<H>::Type;
-  static_assert(__is_trivially_copyable(State), "State must be trivially copyable");
-  static_assert(alignof(State) <= 16, "State is aligned to 16 at most");
-  static_assert(__is_trivially_copyable(Params));
-  static_assert(traits::granularity_of<H>() != Granularity::Thread || traits::is_keyed<H> ||
-                    is_same_type<State, Nothing>,
-                "granularity thread: State needs a key");
+  static_assert(traits::is_sound<H>());
   static const HandlerModule module = [] {
     HandlerModule m;
     m.accepts = traits::accept_infos<H>(Accepted{});
@@ -66,16 +61,14 @@ const HandlerModule& module_of() {
     m.params_size = is_same_type<Params, Nothing> ? 0 : static_cast<uint32_t>(sizeof(Params));
     m.params_alignment = static_cast<uint32_t>(alignof(Params));
     m.granularity = traits::granularity_of<H>();
-    m.has_start = Step<H>::has_start();
-    m.has_stop = Step<H>::has_stop();
-    m.has_poll = Step<H>::has_poll();
+    m.has_start = traits::has_start<H>;
+    m.has_stop = traits::has_stop<H>;
+    m.has_poll = traits::has_poll<H>;
     if constexpr (requires { H::kDeviceSource; }) {
       m.device_source = H::kDeviceSource;
       m.device_type = H::kDeviceType;
     }
-#if !defined(RK_LAYOUT_ONLY)  // the step is most of what takes time to compile
     m.run = &Step<H>::run;
-#endif
     return m;
   }();
   return module;

@@ -59,7 +59,7 @@ struct HandlerModule {
   const char* device_source = nullptr;
   const char* device_type = nullptr;
   // Runs at most `budget` messages of the block. REQUIRES: the caller owns the block. Null in the
-  // module of a kernel that runs on a device, which may be compiled for its layout only.
+  // module of a kernel that runs on a device.
   StepResult (*run)(Block* block, uint32_t budget) = nullptr;
 };
 

@@ -21,12 +21,9 @@ class Resident : private ResidentLink {
   static constexpr Granularity kGranularity = traits::granularity_of<H>();
   static constexpr bool kCollective =
       kGranularity == Granularity::Block || kGranularity == Granularity::Grid;
-  static constexpr bool kHasStart = requires(Ctx & c, State& s) { H::on_start(c, s); }
-  || requires(Ctx& c) { H::on_start(c); };
-  static constexpr bool kHasStop = requires(Ctx & c, State& s) { H::on_stop(c, s); }
-  || requires(Ctx& c) { H::on_stop(c); };
-  static constexpr bool kHasPoll = requires(Ctx & c, State& s) { H::on_poll(c, s); }
-  || requires(Ctx& c) { H::on_poll(c); };
+  static constexpr bool kHasStart = traits::has_start<H>;
+  static constexpr bool kHasStop = traits::has_stop<H>;
+  static constexpr bool kHasPoll = traits::has_poll<H>;
   static constexpr uint32_t kArea = records_per_call(Ctx::Ports::kTotalMax);
   static constexpr uint32_t kPolls = 32;  // calls of on_poll between two looks at the ring
   static constexpr uint32_t kLate = KeyTable::kNone - 1;  // in place of a key's entry

@@ -15,18 +15,11 @@ class Step {
   using State = typename traits::StateOf<H>::Type;
   using Accepted = typename traits::AcceptsOf<H>::Type;
   static constexpr bool kKeyed = traits::is_keyed<H>;
-  static constexpr bool kHasStart = requires(Ctx & c, State& s) { H::on_start(c, s); }
-  || requires(Ctx& c) { H::on_start(c); };
-  static constexpr bool kHasStop = requires(Ctx & c, State& s) { H::on_stop(c, s); }
-  || requires(Ctx& c) { H::on_stop(c); };
-  static constexpr bool kHasPoll = requires(Ctx & c, State& s) { H::on_poll(c, s); }
-  || requires(Ctx& c) { H::on_poll(c); };
+  static constexpr bool kHasStart = traits::has_start<H>;
+  static constexpr bool kHasStop = traits::has_stop<H>;
+  static constexpr bool kHasPoll = traits::has_poll<H>;
 
  public:
-  static constexpr bool has_start() { return kHasStart; }
-  static constexpr bool has_stop() { return kHasStop; }
-  static constexpr bool has_poll() { return kHasPoll; }
-
   RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
 
  private:
