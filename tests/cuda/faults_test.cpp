@@ -294,8 +294,14 @@ TEST_CASE("more resident blocks than fit are refused with the figures, and fit w
   auto second = runtime.launch<Swallow>("second", large);
   REQUIRE_FALSE(second.has_value());
   CHECK(second.error().message.find("asks for 40 resident blocks") != std::string::npos);
-  CHECK(second.error().message.find("limited by 256 threads") != std::string::npos);
+  CHECK(second.error().message.find("beside the kernels that it runs") != std::string::npos);
+  CHECK(second.error().message.ends_with("limited by 256 threads per block"));
+  const auto wide = runtime.launch<Swallow>(
+      "wide", LaunchOptions::multi_block(60, 32).with_shared_memory(40 << 10));
+  REQUIRE_FALSE(wide.has_value());
+  CHECK(wide.error().message.ends_with(" bytes of shared memory per block"));
   ok(first->terminate());
+  ok(runtime.launch<Swallow>("third", large));
 }
 
 TEST_CASE("a slow device gives the results of a fast one") {
@@ -373,7 +379,7 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
   eventually([&] {
     const std::vector<DeadMessage> letters = dead.all();
     return std::any_of(letters.begin(), letters.end(), [&](const DeadMessage& letter) {
-      return letter.edge == "in.out:last" && letter.detail == "it was on the device" &&
+      return letter.edge == "in.out:last" && letter.detail.ends_with("on the device") &&
              letter.envelope.as<Number>()->id == received;
     });
   });
@@ -388,7 +394,7 @@ TEST_CASE("what is lost with a device waits where the dead letters have no room 
                        while (slow.load()) std::this_thread::sleep_for(1ms);
                        if (letter.reason == "failed")
                          ++failed;
-                       else if (letter.detail == "it was on the device")
+                       else if (letter.detail.ends_with("on the device"))
                          ++lost;
                        else
                          lost += std::stoull(letter.detail);  // so many messages

@@ -4,6 +4,7 @@
 //
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
 // RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
+// RK_SIMULATED_SHARED_WITH: "display", whose watchdog ends long kernels; "mps", other processes.
 // RK_SIMULATED_UNUSABLE: "mode", no process may use the GPU; "memory", it does not reach the
 // host's.
 #include "cuda/simulated_driver.hpp"
@@ -72,6 +73,10 @@ bool is_unusable(const std::string& why) {
   return told != nullptr && told == why;
 }
 
+bool is_shared_with(const char* whom) {
+  const char* told = std::getenv("RK_SIMULATED_SHARED_WITH");
+  return told != nullptr && std::string_view(told) == whom;
+}
 bool has_clusters() { return std::getenv("RK_SIMULATED_WITHOUT_CLUSTERS") == nullptr; }
 
 uint32_t threads_of_a_block() {
@@ -134,6 +139,7 @@ struct Cluster {
   Barrier barrier;
   std::vector<void*> shared;
 };
+std::atomic<uint64_t> launches{0};
 std::atomic<uint64_t> looks_at_peers{0};
 void sync_cluster(void* cluster) { static_cast<Cluster*>(cluster)->barrier.wait(); }
 void* shared_of(void* cluster, uint32_t rank) {
@@ -285,6 +291,7 @@ CUresult enqueue(CUstream stream, Launch launch) {
 CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned shared,
                 CUstream stream, void** arguments, unsigned cluster = 1) {
   if (death.load() != kSuccess) return death.load();
+  launches.fetch_add(1);
   if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
     return kErrorLaunchOutOfResources;
   const auto* argument = static_cast<const char*>(arguments[0]);
@@ -307,6 +314,7 @@ CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned sha
 extern "C" {
 #define SIMULATED __attribute__((visibility("default")))
 
+SIMULATED unsigned long rk_simulated_launches() { return launches.load(); }
 SIMULATED unsigned long rk_simulated_looks_at_peers() { return looks_at_peers.load(); }
 
 SIMULATED void rk_simulate(SimulatedFault wanted) {
@@ -410,6 +418,12 @@ SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
       break;
     case kAttributeCanMapHostMemory:
       *value = is_unusable("memory") ? 0 : 1;
+      break;
+    case kAttributeKernelExecTimeout:
+      *value = is_shared_with("display") ? 1 : 0;
+      break;
+    case kAttributeMpsEnabled:
+      *value = is_shared_with("mps") ? 1 : 0;
       break;
     case kAttributeUnifiedAddressing:
     case kAttributeCooperativeLaunch:

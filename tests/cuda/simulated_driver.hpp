@@ -23,6 +23,8 @@ extern "C" void rk_simulate(SimulatedFault fault);
 // This function of the driver answers CUDA_ERROR_UNKNOWN, until another one is named; null: none
 // does. What RK_SIMULATED_FAILS names does so from the start.
 extern "C" void rk_simulate_failure(const char* function);
+// How many kernels were launched so far.
+extern "C" unsigned long rk_simulated_launches();
 // How often a block has asked where the shared memory of another lies.
 extern "C" unsigned long rk_simulated_looks_at_peers();
 

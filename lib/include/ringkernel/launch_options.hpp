@@ -2,6 +2,7 @@
 // and defaults. A topology's `launch:` says the same.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,6 +45,8 @@ struct SchedulerConfig {
   RK_API SchedulerConfig& with_steal_neighborhood(uint32_t blocks);
 };
 
+inline constexpr uint32_t kMostBatch = 1U << 24;
+
 struct LaunchOptions {
   KernelMode mode = KernelMode::Persistent;
   uint32_t grid_size = 1;               // blocks: replicas of the actor
@@ -55,6 +58,10 @@ struct LaunchOptions {
   // capability 9.0 runs them side by side, and a kernel's wire to itself joins them by way of their
   // shared memory. Elsewhere it changes nothing.
   uint32_t cluster_size = 1;
+  // EventDriven on a GPU: a launch takes so many messages per block at most, and begins when so
+  // many wait, or the first has waited so long.
+  uint32_t batch_size = 1024;
+  std::chrono::microseconds batch_delay{0};
   bool auto_activate = true;
   bool cooperative = false;  // all blocks are one actor: granularity grid
   bool enable_k2k = false;   // K2K edges may leave and enter; connect() switches it on, see status
@@ -72,6 +79,7 @@ struct LaunchOptions {
   RK_API LaunchOptions& with_output_queue_capacity(size_t capacity);
   RK_API LaunchOptions& with_shared_memory(size_t bytes);
   RK_API LaunchOptions& with_cluster_size(uint32_t blocks);
+  RK_API LaunchOptions& with_batch(uint32_t size, std::chrono::microseconds delay);
   RK_API LaunchOptions& without_auto_activate();
   RK_API LaunchOptions& with_cooperative(bool enable);
   RK_API LaunchOptions& with_k2k(bool enable);

@@ -101,6 +101,12 @@ LaunchOptions& LaunchOptions::with_mode(KernelMode value) {
   return *this;
 }
 
+LaunchOptions& LaunchOptions::with_batch(uint32_t size, std::chrono::microseconds delay) {
+  batch_size = size;
+  batch_delay = delay;
+  return *this;
+}
+
 LaunchOptions& LaunchOptions::with_grid_size(uint32_t blocks) {
   grid_size = blocks;
   return *this;

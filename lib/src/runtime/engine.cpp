@@ -178,6 +178,11 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
   if (o.cluster_size < 1 || o.cluster_size > 8 || o.grid_size % o.cluster_size != 0)
     return fail(ErrorCode::InvalidConfig,
                 "cluster_size must be 1 to 8, and grid_size a multiple of it", spec.name);
+  if (o.batch_size < 1 || o.batch_size > kMostBatch || o.batch_delay.count() < 0)
+    return fail(
+        ErrorCode::InvalidConfig,
+        "batch_size must be 1 to " + std::to_string(kMostBatch) + ", and batch_delay not negative",
+        spec.name);
   if (!spec.params.empty() && spec.params.size() != m->params_size)
     return fail(ErrorCode::InvalidConfig,
                 "params have " + std::to_string(spec.params.size()) +

@@ -334,6 +334,17 @@ Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) 
   resident.module = node.module_;
   resident.image = spec.device_image;
   resident.options = spec.options;
+  const backends::cuda::DeviceProperties& properties = (*device)->properties();
+  auto warn = [&](const std::string& text) {
+    if (log_) log_(node.name_, static_cast<int>(LogLevel::Warning), text, 0);
+  };
+  if (properties.watchdog && resident.options.mode == KernelMode::Persistent) {
+    resident.options.mode = node.options_.mode = KernelMode::EventDriven;
+    warn("the watchdog of a display ends what stays resident on " + (*device)->name() +
+         ": it is started per batch");
+  }
+  if (properties.mps)
+    warn((*device)->name() + " is shared by MPS: a fault in another process ends its kernels");
   resident.params = node.parts_[0]->params;
   resident.key_capacity = spec.key_capacity;
   resident.accept_types = node.parts_[0]->accept_types;
@@ -343,7 +354,7 @@ Result<void> EngineImpl::put_on_device(GraphNode& node, const KernelSpec& spec) 
   if (!kernel) return tl::unexpected(kernel.error());
   node.remote_ = std::move(*kernel);
   if (const std::string notice(node.remote_->notice()); !notice.empty() && log_)
-    log_(node.name_, static_cast<int>(LogLevel::Info), notice, 0);
+    log_(node.name_, static_cast<int>(LogLevel::Warning), notice, 0);
   for (uint32_t i = 0; i < node.parts_.size(); ++i)
     node.parts_[i]->device_counters = node.remote_->counters(i);
   return {};

@@ -70,6 +70,10 @@ void warn_no_effect(Reader& reader, const Value& own, const Kernel& kernel) {
              kernel.launch.mode != KernelMode::Persistent)
       warn(*size, "'cluster_size' acts with blocks that are resident, each for itself");
   }
+  for (const char* name : {"batch_size", "batch_delay"})
+    if (const Value* found = launch->find(name);
+        found != nullptr && (cpu || kernel.launch.mode != KernelMode::EventDriven))
+      warn(*found, "'" + std::string(name) + "' acts with mode event_driven on a GPU only");
   const Value* scheduler = launch->find("scheduler");
   if (scheduler == nullptr || !kernel.launch.scheduler) return;
   const SchedulerStrategy strategy = kernel.launch.scheduler->strategy;

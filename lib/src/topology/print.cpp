@@ -213,6 +213,10 @@ void Printer::launch(const Topology& topology, const Kernel& kernel) {
       capacity_note(kernel.output_capacity_written, o.output_queue_capacity, out, "to outputs"));
   key(3, "shared_memory_size", std::to_string(o.shared_memory_size));
   key(3, "cluster_size", std::to_string(o.cluster_size));
+  if (o.mode == KernelMode::EventDriven) {
+    key(3, "batch_size", std::to_string(o.batch_size));
+    key(3, "batch_delay", duration(o.batch_delay));
+  }
   key(3, "auto_activate", yes_no(o.auto_activate));
   key(3, "cooperative", yes_no(o.cooperative));
   if (kernel.k2k_explicit) key(3, "enable_k2k", yes_no(o.enable_k2k));

@@ -268,6 +268,10 @@ void read_launch(Reader& reader, const Value& value, Kernel& kernel) {
                    "clusters have " + std::to_string(o.cluster_size) +
                        " blocks each, and there are " + std::to_string(o.grid_size));
   }
+  if (auto n = reader.integer(*launch, "batch_size", 1, kMostBatch))
+    o.batch_size = static_cast<uint32_t>(*n);
+  if (auto delay = reader.duration(*launch, "batch_delay"))
+    o.batch_delay = std::chrono::duration_cast<std::chrono::microseconds>(*delay);
   if (auto b = reader.boolean(*launch, "auto_activate")) o.auto_activate = *b;
   if (auto b = reader.boolean(*launch, "cooperative")) o.cooperative = *b;
   if (auto b = reader.boolean(*launch, "enable_k2k")) {

@@ -13,6 +13,12 @@ inline constexpr uint32_t kDesireStop = 4;   // on_stop, once nothing waits
 inline constexpr uint32_t kDesireExit = 8;   // leave the device
 inline constexpr uint32_t kDesireBury = 16;  // refuse what waits on the wires of the device
 
+// ControlBlock::in_hand. A fault leaves nothing else behind of the messages that it met.
+inline constexpr uint64_t kInHandK2k = uint64_t{1} << 63;  // from kernels of the device
+RK_HD constexpr uint64_t in_hand_of(uint32_t count, uint32_t position, bool from_k2k) {
+  return (uint64_t{count} << 32) | position | (from_k2k ? kInHandK2k : 0);
+}
+
 enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 
 struct ControlBlock {
@@ -32,6 +38,7 @@ struct ControlBlock {
   uint32_t heeded;                           // the desires that it acts on
   uint32_t k2k_heeded;                       // the generation that it acts on
   uint32_t id_leases;                        // ranges of message ids that it has taken
+  uint64_t in_hand;                          // the batch that it handles: in_hand_of(); 0: none
 };
 static_assert(sizeof(ControlBlock) == 2 * RK_CACHE_LINE);
 

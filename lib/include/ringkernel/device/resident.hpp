@@ -4,7 +4,8 @@
 // requests, dead letters, counters. So only plain loads and stores cross the bus, one writer a
 // line. What one kernel of the device sends another goes past the host, see k2k.hpp.
 //
-// Started per batch instead (event-driven), the same code leaves when nothing waits.
+// Started per batch instead (event-driven), the same code leaves when nothing waits or the batch is
+// full.
 #pragma once
 
 #include "ringkernel/device/context.hpp"
@@ -73,6 +74,7 @@ class Resident : private ResidentLink {
         if (first()) side_.thread.pause(pause);
         if (pause < f_.idle_ns) pause *= 2;
       }
+      if (leader() && worked) spent_ += n > 0 ? n : kPolls;
       if (leader()) waiting = choose(looks, worked);
       waiting = agree(waiting);
       if (waiting == kLeave) return meet_cluster();
@@ -83,7 +85,7 @@ class Resident : private ResidentLink {
   RK_HD uint32_t ready() {
     if (leads_) count_ready();
     const bool looks = leader() && !(b_.visiting && f_.from_k2k != 0);
-    return agree(looks ? room_for_batch(s_.total) : 0);
+    return agree(looks ? room_for_batch(within_batch(s_.total)) : 0);
   }
   // next_batch(), as many of it as there is room for.
   RK_HD uint32_t choose(uint32_t looks, bool worked) {
@@ -141,6 +143,7 @@ class Resident : private ResidentLink {
       if (kGranularity != Granularity::Thread || f_.refuses != 0) order_as_they_are();
       if (leader() && f_.from_k2k == 0) f_.in_head += done;
       send(done);
+      if (leader()) store_relaxed<Scope::System>(&f_.control->in_hand, uint64_t{0});
     }
     meet();
   }

@@ -19,7 +19,7 @@ struct ResidentFrame {
   unsigned char* outbox = nullptr;  // window x records_per_call() + 1 records
   GridBarrier* grid = nullptr;      // granularity grid: shared by its blocks
   uint32_t window = 0;              // most messages of a batch
-  uint32_t resident = 1;            // 0: leave when nothing waits
+  uint32_t batch_size = 0;          // most messages of a launch; 0: it stays until told to leave
   uint64_t lease_ns = 0;            // how long the host may show no life
   K2kFrame k2k;                     // wires to and from other kernels of the device
   uint32_t idle_ns = 0;             // longest pause between two looks

@@ -82,6 +82,11 @@ class ResidentLink {
   // The next n messages, of the ring that was last looked at, go to `stage`.
   RK_SHARED void stage(uint32_t n, bool from_k2k);
 
+  // Of n messages from the host, as many as this launch may still take.
+  RK_HD uint32_t within_batch(uint32_t n) const {
+    return f_.batch_size == 0 ? n : min_of(n, f_.batch_size - min_of(f_.batch_size, spent_));
+  }
+
   // For how many calls of the handler, at most `wanted`, there is room for all that they may ask
   // for, after `calls` others and `records` records.
   RK_SHARED uint32_t room_for(uint32_t calls, uint32_t wanted, uint32_t records);
@@ -224,6 +229,7 @@ class ResidentLink {
   bool expired_ = false;
   uint32_t desired_ = 0;
   uint32_t keys_told_ = 0;
+  uint32_t spent_ = 0;    // of a launch's batch
   uint32_t calls_ = 0;    // of the handler, since the last records were sent
   uint32_t batches_ = 0;  // from kernels on the device, in a row
   uint64_t latency_told_ = 0;

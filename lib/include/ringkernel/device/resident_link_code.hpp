@@ -121,7 +121,8 @@ RK_HD bool ResidentLink::leaves(bool worked) {
   ResidentState state = ResidentState::Alive;
   if (expired_)
     state = ResidentState::LeaseExpired;
-  else if (!worked && ((desired_ & kDesireExit) != 0 || f_.resident == 0))
+  else if (f_.batch_size != 0 ? !worked || spent_ >= f_.batch_size
+                              : !worked && (desired_ & kDesireExit) != 0)
     state = ResidentState::Left;
   if (state == ResidentState::Alive) return false;
   store_release<Scope::System>(&f_.control->state, static_cast<uint32_t>(state));
@@ -139,6 +140,7 @@ RK_SHARED_BODY void ResidentLink::stage(uint32_t n, bool from_k2k) {
     f_.base = from_k2k ? 0 : static_cast<uint32_t>(f_.in_head);
     f_.from_k2k = from_k2k ? 1 : 0;
     if (!from_k2k) f_.refuses = 0;
+    store_relaxed<Scope::System>(&f_.control->in_hand, in_hand_of(n, f_.base, from_k2k));
   }
   const Ring& ring = from_k2k ? K2kReceiver(f_.k2k).ring().ring : f_.in;
   const uint64_t head = from_k2k ? K2kReceiver(f_.k2k).ring().head : f_.in_head;

@@ -147,7 +147,8 @@ Result<void> Device::admit(uint32_t blocks, uint32_t most, const std::string& wh
   if (blocks > fits)
     return fail(ErrorCode::LaunchFailed,
                 "asks for " + std::to_string(blocks) + " resident blocks, " + std::to_string(fits) +
-                    " fit on " + name() + " (" + properties_.name + "), where " +
+                    " fit on " + name() + " (" + properties_.name + ")" +
+                    (in_use_ > 0 ? " beside the kernels that it runs" : "") + ", where " +
                     std::to_string(most) + " are the most, limited by " + limit,
                 what);
   in_use_ += static_cast<double>(blocks) / most;

@@ -328,14 +328,29 @@ void Pump::conclude(Block& b, uint64_t position) {
   ++next_;
 }
 
+std::string Pump::in_hand() const {
+  const uint64_t in_hand = load_acquire(&memory_.control->in_hand);
+  const auto count = static_cast<uint32_t>((in_hand & ~kInHandK2k) >> 32);
+  if (count == 0) return "";
+  const std::string others = count == 1 ? "" : " and " + std::to_string(count - 1) + " behind it";
+  if ((in_hand & kInHandK2k) != 0)
+    return std::to_string(count) + " from another kernel of the device";
+  return "message " + std::to_string(message(static_cast<uint32_t>(in_hand))->message_id) + others;
+}
+
 // False: the dead letters have no room for all of them yet.
 bool Pump::fail_all(Block& b, Reason reason) {
   if (open_) take_back(b);
   end_call();
+  const uint64_t in_hand = load_acquire(&memory_.control->in_hand);
+  const auto first = static_cast<uint32_t>(in_hand);
+  const auto count = (in_hand & kInHandK2k) != 0 ? 0 : static_cast<uint32_t>(in_hand >> 32);
   for (; next_ < tail_; ++next_) {
     const Flight& flight = flights_[next_ & (memory_.in.capacity - 1)];
     if (b.dead != nullptr && b.dead->spsc.room(1) == 0) return false;
-    if (!flight.over) bury(b, next_, reason, "it was on the device");
+    const bool handled = static_cast<uint32_t>(next_) - first < count;
+    if (!flight.over)
+      bury(b, next_, reason, handled ? "it was in hand on the device" : "it was on the device");
     b.credits_back += flight.credits;
     settled_ = false;
   }
@@ -392,7 +407,8 @@ uint32_t Pump::hand_over(Block& b, InRing& ring, uint32_t n, uint32_t credits, b
       if (blocked) break;
       refuse(b, ring, *header);
     } else {
-      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false, ring.counters};
+      flights_[tail_ & (memory_.in.capacity - 1)] = {ring.edge, credits, false, ring.counters,
+                                                     b.now_us};
       MessageHeader* slot = message(tail_);
       copy_bytes(&slot->message_id, &header->message_id,
                  static_cast<uint32_t>(sizeof(MessageHeader)) - 8U + payload_size(b, *header));

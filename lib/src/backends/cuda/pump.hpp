@@ -41,9 +41,16 @@ class Pump {
   void look_again() { quiet_.store(false); }
   bool quiet() const { return quiet_.load(std::memory_order_acquire); }
   ControlBlock& control() const { return *memory_.control; }
-  // Messages handed over and not yet finished, or a hook that is wanted: a kernel that is started
-  // per batch has something to do.
-  bool wants_device() const { return tail_ != next_ || hook_wanted_; }
+  // What a kernel that is started per batch has to do: messages handed over and not yet finished,
+  // and when the first of them was; or a hook.
+  uint64_t unfinished() const { return tail_ - next_; }
+  uint64_t first_handed_over_us() const {
+    return flights_[next_ & (memory_.in.capacity - 1)].since_us;
+  }
+  bool wants_hook() const { return hook_wanted_; }
+  // What the block was handling when its device was lost, for people; from any thread.
+  // REQUIRES: the pump has not been told yet.
+  std::string in_hand() const;
   uint64_t handed_over() const { return handed_over_.load(std::memory_order_relaxed); }
   uint64_t records() const { return records_.load(std::memory_order_relaxed); }
 
@@ -64,6 +71,7 @@ class Pump {
     uint32_t credits = 0;
     bool over = false;                    // has failed, and been counted
     ReceiveCounters* counters = nullptr;  // of the ring that it came from
+    uint64_t since_us = 0;                // when it was handed over
   };
 
   // A wire on the device that this block sends on, or receives from.

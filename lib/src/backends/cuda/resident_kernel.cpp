@@ -178,19 +178,39 @@ Result<void> ResidentKernel::load() {
       return done;
     most_blocks_ = static_cast<uint32_t>(clusters) * cluster_.blocks;
   }
-  int registers = 0;
-  api.cuFuncGetAttribute(&registers, kFunctionNumRegs, entry_);
-  std::string limit = std::to_string(threads_) + " threads with " + std::to_string(registers) +
-                      " registers each and " + std::to_string(shared_bytes_) +
-                      " bytes of shared memory per block";
-  if (cluster_.blocks > 1)
-    limit += ", in clusters of " + std::to_string(cluster_.blocks) + " blocks";
   // A kernel that is started per batch waits for its turn instead.
   if (is_resident() || is_grid()) {
-    if (auto done = device_->admit(grid_, most_blocks_, spec_.name, limit); !done) return done;
+    if (auto done = device_->admit(grid_, most_blocks_, spec_.name, limit()); !done) return done;
     admitted_ = true;
   }
   return check(api.cuStreamCreateWithPriority(&stream_, kStreamNonBlocking, 0), "making a stream");
+}
+
+// What lets no more blocks be resident on a multiprocessor at a time.
+std::string ResidentKernel::limit() const {
+  const DeviceProperties& has = device_->properties();
+  int registers = 0;
+  device_->api().cuFuncGetAttribute(&registers, kFunctionNumRegs, entry_);
+  // A warp takes whole units of 8 registers of each of its threads.
+  const uint64_t warps = (threads_ + 31U) / 32U;
+  const uint64_t registers_of_block =
+      std::max<uint64_t>(round_up(static_cast<uint32_t>(registers), 8) * 32 * warps, 1);
+  const uint64_t memory_of_block =
+      shared_bytes_ + static_cast<uint64_t>(has.shared_memory_reserved_per_block);
+  const std::pair<uint64_t, std::string> limits[] = {
+      {static_cast<uint64_t>(has.max_threads_per_multiprocessor) / threads_,
+       std::to_string(threads_) + " threads per block"},
+      {static_cast<uint64_t>(has.registers_per_multiprocessor) / registers_of_block,
+       std::to_string(registers) + " registers of each of " + std::to_string(threads_) +
+           " threads per block"},
+      {static_cast<uint64_t>(has.shared_memory_per_multiprocessor) / memory_of_block,
+       std::to_string(memory_of_block) + " bytes of shared memory per block"},
+      {static_cast<uint64_t>(has.max_blocks_per_multiprocessor),
+       std::to_string(has.max_blocks_per_multiprocessor) + " blocks per multiprocessor"}};
+  std::string text = std::min_element(std::begin(limits), std::end(limits))->second;
+  if (cluster_.blocks > 1)
+    text += ", in clusters of " + std::to_string(cluster_.blocks) + " blocks";
+  return text;
 }
 
 // For rings as large as every other's. Where they do not fit, the device's memory serves.
@@ -321,7 +341,7 @@ Result<void> ResidentKernel::lay_out() {
     f.outbox = reinterpret_cast<unsigned char*>(*outbox);
     f.grid = barrier;
     f.window = window;
-    f.resident = is_resident() ? 1 : 0;
+    f.batch_size = is_resident() ? 0 : spec_.options.batch_size;
     f.lease_ns = kLeaseNs;
     f.idle_ns = kIdleNs;
     b.kernel = spec_.id;
@@ -454,8 +474,18 @@ Result<void> ResidentKernel::launch() {
 StepResult ResidentKernel::step(Block& block, uint32_t budget, bool active) {
   Pump& pump = *pumps_[block.index];
   const StepResult result = pump.step(block, budget, active);
-  if (!is_resident() && pump.wants_device() && all_are(ResidentState::Left)) launch_again();
+  if (!is_resident() && all_are(ResidentState::Left) && batch_is_due(pump, block)) launch_again();
   return result;
+}
+
+// As many wait as a launch takes, or the first has waited long enough for others.
+bool ResidentKernel::batch_is_due(const Pump& pump, const Block& block) const {
+  if (pump.wants_hook()) return true;
+  const auto most = std::min<uint64_t>(spec_.options.batch_size, pump.memory().in.capacity);
+  const uint64_t waiting = pump.unfinished();
+  if (waiting == 0) return false;
+  const auto delay = static_cast<uint64_t>(spec_.options.batch_delay.count());
+  return waiting >= most || delay == 0 || block.now_us - pump.first_handed_over_us() >= delay;
 }
 
 // Only the host decides to start the next batch: a message that came while the blocks were leaving
@@ -529,8 +559,16 @@ void ResidentKernel::ended() {
 
 void ResidentKernel::lost(const Error& error) {
   if (lost_.exchange(true)) return;
+  // The error is the device's, whichever kernel made it: what each had in hand tells.
+  std::string in_hand;
+  for (size_t i = 0; i < pumps_.size(); ++i)
+    if (const std::string text = pumps_[i]->in_hand(); !text.empty())
+      in_hand += (in_hand.empty() ? "" : "; ") + ("block " + std::to_string(i) + ": " + text);
   for (auto& pump : pumps_) pump->lose();
-  if (spec_.on_lost && !detached_.load()) spec_.on_lost(error);
+  if (!spec_.on_lost || detached_.load()) return;
+  Error told = error;
+  told.message += in_hand.empty() ? "; no message was in hand" : "; in hand were " + in_hand;
+  spec_.on_lost(told);
 }
 
 }  // namespace ringkernel::backends::cuda

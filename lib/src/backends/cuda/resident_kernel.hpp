@@ -83,12 +83,14 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   ResidentKernel(std::shared_ptr<Device> device, ResidentSpec spec);
   Error named(Error error) const;  // with the kernel as its place
   Result<void> load();
+  std::string limit() const;
   void lay_out_cluster();
   CUlaunchConfig launch_config(CUlaunchAttribute& cluster) const;
   Result<void> lay_out();
   Result<char*> take(DeviceMemory& from, size_t bytes, std::vector<char*>& into);
   Result<void> start();
   bool all_are(ResidentState state) const;
+  bool batch_is_due(const Pump& pump, const Block& block) const;
   void launch_again();
 
   CUstream stream() const override { return stream_; }
