@@ -5,6 +5,7 @@
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
 // RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
 // RK_SIMULATED_SHARED_WITH: "display", whose watchdog ends long kernels; "mps", other processes.
+// RK_SIMULATED_DIES_WITH: a file; once it is there, the GPU is as after an illegal address.
 // RK_SIMULATED_UNUSABLE: "mode", no process may use the GPU; "memory", it does not reach the
 // host's.
 #include "cuda/simulated_driver.hpp"
@@ -536,6 +537,9 @@ SIMULATED CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned, int) {
   return kSuccess;
 }
 SIMULATED CUresult cuStreamQuery(CUstream stream) {
+  if (const char* file = std::getenv("RK_SIMULATED_DIES_WITH");
+      file != nullptr && death.load() == kSuccess && access(file, F_OK) == 0)
+    rk_simulate(SimulatedFault::IllegalAddress);
   if (death.load() != kSuccess) return death.load();
   std::lock_guard lock(stream->mutex);
   return stream->unfinished > 0 ? kErrorNotReady : kSuccess;

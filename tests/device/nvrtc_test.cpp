@@ -1,5 +1,5 @@
 // Compiles what runs on a GPU for several GPUs, with none at hand: every device header by itself,
-// the rings that cross PCIe, what all kernels share, the handlers of every topology in configs/,
+// a whole resident kernel, what all kernels share, the handlers of every topology in configs/,
 // those of the tests, and the kernels that resident ones are measured beside. usage:
 // ringkernel_nvrtc_test SOURCE_FOLDER 77: NVRTC is not on this machine
 #include "handlers/nvrtc.hpp"
@@ -27,25 +27,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array kArchitectures = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
-
-// One kernel that sends and receives across PCIe, one that does so inside the GPU.
-constexpr const char* kRings = R"(
-#include "ringkernel/device/turn_ring.hpp"
-using namespace ringkernel;
-template <Scope S>
-RK_HD void pass_on(TurnReceiver<S> from, TurnSender<S> to) {
-  if (!from.has_message() || !to.has_room()) return;
-  to.next()->message_id = from.front()->message_id;
-  to.publish();
-  from.release();
-}
-extern "C" __global__ void across(TurnReceiver<Scope::System> from, TurnSender<Scope::System> to) {
-  pass_on(from, to);
-}
-extern "C" __global__ void inside(TurnReceiver<Scope::Device> from, TurnSender<Scope::Device> to) {
-  pass_on(from, to);
-}
-)";
 
 // One block of a cluster that sends to another's shared memory.
 constexpr const char* kCluster = R"(
@@ -92,18 +73,28 @@ class Run {
         });
   }
 
+  // A whole resident kernel: words that the host sees have the system's scope, those of wires the
+  // device's.
   void rings() {
+    HandlerSpec echo;
+    const auto number = schema::make_message_type("Number", {{"id", "u64", ""}}, {}).value();
+    echo.kernel = "echo";
+    echo.kind = HandlerSpec::Kind::Builtin;
+    echo.builtin = "echo";
+    echo.messages = echo.accepts = {number};
+    echo.emits = {{"out", number, 1}};
     for (const std::string& arch : architectures_)
-      jobs_.push_back([this, arch] {
-        const std::string ptx = compile(kRings, "rings", arch, {"--fmad=false"});
+      jobs_.push_back([this, echo, target = "compute_" + arch.substr(3)] {
+        const auto code = compile_for_device(echo, target, cache_);
+        if (!code) return complain("echo for " + target, code.error().message);
         for (const char* wanted :
              {"ld.acquire.sys", "st.release.sys", "ld.acquire.gpu", "st.release.gpu"})
-          if (ptx.find(wanted) == std::string::npos)
-            complain("rings for " + arch, "the PTX has no " + std::string(wanted));
+          if (code->image.find(wanted) == std::string::npos)
+            complain("echo for " + target, "the PTX has no " + std::string(wanted));
         // A fence of its own orders more than is asked for, and costs a trip to the memory.
-        for (const char* fence : {"membar", "fence"})
-          if (ptx.find(fence) != std::string::npos)
-            complain("rings for " + arch, "the PTX has a " + std::string(fence));
+        for (const char* fence : {"membar", "fence."})
+          if (code->image.find(fence) != std::string::npos)
+            complain("echo for " + target, "the PTX has a " + std::string(fence));
       });
   }
 

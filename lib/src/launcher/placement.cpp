@@ -82,6 +82,9 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
           {handler_spec(topology, kernel), handlers::device_target(device->major, device->minor)});
     } else if (backend == Backend::Cuda) {
       return unavailable(kernel, device.error().message);
+    } else if (devices && !devices->empty()) {
+      // Where there is no GPU, the CPU is what is expected: the ready line says it.
+      warn("kernel '" + kernel.name + "' runs on the CPU: " + device.error().message);
     }
   }
 
@@ -99,6 +102,7 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     const bool insists = backend_of(kernel) == Backend::Cuda;
     if (code.error().code == ErrorCode::CompilerNotFound) {
       if (insists) return unavailable(kernel, code.error().message);
+      warn("kernel '" + kernel.name + "' runs on the CPU: " + code.error().message);
       continue;
     }
     const std::string text =

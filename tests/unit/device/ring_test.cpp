@@ -10,7 +10,6 @@
 #include "ringkernel/device/mpmc_ring.hpp"
 #include "ringkernel/device/spmc_ring.hpp"
 #include "ringkernel/device/spsc_ring.hpp"
-#include "ringkernel/device/turn_ring.hpp"
 
 using namespace ringkernel;
 
@@ -151,34 +150,6 @@ TEST_CASE("SPMC: three consumers take each message of a small ring once, whole")
     for (std::thread& thread : threads) thread.join();
     CHECK(std::all_of(seen.begin(), seen.end(), [](auto& n) { return n.load() == 1; }));
   }
-}
-
-TEST_CASE("turn ring: two threads pass messages with loads and stores alone") {
-  Memory memory(8);
-  constexpr uint64_t kCount = 300'000;
-  std::thread producer([&] {
-    TurnSender<> sender{memory.ring, 0};
-    for (uint64_t i = 0; i < kCount;) {
-      if (!sender.has_room()) {
-        std::this_thread::yield();
-        continue;
-      }
-      value_of(sender.next()) = i++;
-      sender.publish();
-    }
-  });
-  TurnReceiver<> receiver{memory.ring, 0};
-  bool ordered = true;
-  for (uint64_t expected = 0; expected < kCount;) {
-    if (!receiver.has_message()) {
-      std::this_thread::yield();
-      continue;
-    }
-    ordered = ordered && value_of(receiver.front()) == expected++;
-    receiver.release();
-  }
-  producer.join();
-  CHECK(ordered);
 }
 
 TEST_CASE("MPMC: bulk claims never pass a full ring or a closed one") {
