@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs on a machine with a GPU what no other machine can: a first echo, the ladder of measurements
-# (tests/cuda/ladder), the behaviour suite, what a device does when its host is killed, every topology
-# of configs/ beside the CPU, and compute-sanitizer where it is. Ends by itself within 8 minutes: what
-# matters most comes first, and every step has a limit of its own.
+# (tests/cuda/ladder), the behaviour suite, what a device does when its host is killed and when a
+# handler faults, every topology of configs/ beside the CPU, and compute-sanitizer where it is. Once
+# it is built it ends by itself within 8 minutes: what matters most comes first, and every step has a
+# limit of its own.
 #
 # usage: gpu.sh [--build DIR] [--only STEP,...] [FOLDER]
 #                                   results into FOLDER (build/gpu): a table, JSON, logs
@@ -260,6 +261,7 @@ elif [ -z "$only" ]; then
   row "results (there is no C++ compiler)" skipped 0
 fi
 step after-a-kill 30 bash -c after_a_kill
+step faults 60 "$repository/tests/cuda/faults.sh" "$ringk"
 if command -v compute-sanitizer >/dev/null; then
   step sanitizer 90 bash -c sanitized
 elif [ -z "$only" ]; then

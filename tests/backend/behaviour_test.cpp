@@ -539,6 +539,34 @@ TEST_CASE("what all threads of a block emit together goes over a wire once") {
   CHECK(swallow.metrics().messages_processed == 100);
 }
 
+TEST_CASE("a grid keeps State per key, resident or started per batch, and is wired as others are") {
+  for (const KernelMode mode : {KernelMode::Persistent, KernelMode::EventDriven}) {
+    CAPTURE(to_string(mode));
+    Runtime runtime = make_runtime();
+    auto in = runtime.launch<Add>("in", {}, {.amount = 0}).value();
+    auto grid =
+        runtime
+            .launch<GridCount>(
+                "grid",
+                LaunchOptions::multi_block(2, 32).with_threads(2).with_mode(mode).with_batch(16,
+                                                                                             0us))
+            .value();
+    auto out = runtime.launch<Add>("out", {}, {.amount = 1}).value();
+    ok(runtime.connect(in.port("out"), grid));
+    ok(runtime.connect(grid.port("out"), out));
+    std::thread sender([&] { send_all(in, 500, 5); });
+    std::map<uint32_t, uint64_t> next;
+    for (uint64_t i = 0; i < 500; ++i) {
+      const Number n = receive(out);
+      CHECK(n.id == i);
+      CHECK(n.value == ++next[n.key]);
+    }
+    sender.join();
+    REQUIRE(runtime.wait_idle());
+    CHECK(grid.metrics().messages_failed == 0);
+  }
+}
+
 TEST_CASE("several threads of a block give what one gives") {
   for (uint32_t threads : {1U, 4U}) {
     CAPTURE(threads);

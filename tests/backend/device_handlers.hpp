@@ -239,6 +239,29 @@ struct Team {
   }
 };
 
+// Every thread of a grid counts the messages of a key; they all see what all have counted.
+struct GridCount {
+  static constexpr uint32_t kThreads = 64;
+  struct State {
+    uint64_t seen[kThreads];
+  };
+  static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Grid;
+  using Ports = ringkernel::Ports<port::out>;
+  using Keys = ringkernel::Keys<&Number::key>;
+  using Context = ringkernel::Context<GridCount>;
+  RK_DEVICE_SOURCE(GridCount);
+  static void on_message(Context& ctx, State& state, const Number& n) {
+    ++state.seen[ctx.thread_rank()];
+    ctx.sync();
+    uint64_t agree = 0;
+    for (uint32_t i = 0; i < ctx.num_threads(); ++i)
+      agree += state.seen[i] == state.seen[ctx.thread_rank()] ? 1U : 0U;
+    ctx.sync();
+    if (agree != ctx.num_threads()) ctx.fail("threads differ");
+    ctx.emit(port::out, Number{n.id, n.key, state.seen[ctx.thread_rank()] - 1});
+  }
+};
+
 struct Threads {
   struct State {
     uint64_t seen;

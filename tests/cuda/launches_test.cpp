@@ -11,6 +11,12 @@ uint64_t launches() {
   return count();
 }
 
+uint64_t ends() {
+  const auto count = in_simulated_driver<decltype(&rk_simulated_ends)>("rk_simulated_ends");
+  REQUIRE(bool(count));
+  return count();
+}
+
 LaunchOptions in_batches(uint32_t size, std::chrono::microseconds delay) {
   return LaunchOptions{}.with_mode(KernelMode::EventDriven).with_batch(size, delay);
 }
@@ -56,7 +62,9 @@ TEST_CASE("a source that is started per batch lets the device go in between") {
 
 TEST_CASE("a batch begins when it is full") {
   Runtime runtime = make_runtime();
+  const uint64_t ended = ends();
   auto kernel = runtime.launch<Add>("add", in_batches(8, 1h), {.amount = 1}).value();
+  eventually([&] { return ends() > ended; });  // the launch at its beginning takes what it finds
   const uint64_t before = launches();
   for (uint64_t i = 0; i < 7; ++i) {
     const uint64_t bytes = kernel.metrics().bytes_to_device;
@@ -97,6 +105,15 @@ TEST_CASE("a GPU that MPS shares is used, and the danger named") {
   auto kernel = runtime.launch<Add>("add", {}, {.amount = 1}).value();
   CHECK(kernel.status().mode == KernelMode::Persistent);
   CHECK(log.has("a fault in another process ends its kernels"));
+}
+
+TEST_CASE("a grid needs a GPU that launches its blocks together") {
+  const ScopedVariable apart("RK_SIMULATED_WITHOUT_COOPERATION", "1");
+  Runtime runtime = make_runtime();
+  const auto grid = runtime.launch<GridCount>("grid", LaunchOptions::multi_block(2, 32));
+  REQUIRE_FALSE(grid.has_value());
+  CHECK(grid.error().message ==
+        "granularity grid needs cooperative launch, which cuda0 (Simulated GPU) has not");
 }
 
 TEST_CASE("a device that is lost says which messages each kernel had in hand") {

@@ -4,6 +4,7 @@
 //
 // RK_SIMULATED_THREADS: threads that a block really has, at most (2).
 // RK_SIMULATED_WITHOUT_CLUSTERS: set, the GPU is one of compute capability 8.0.
+// RK_SIMULATED_WITHOUT_COOPERATION: set, blocks cannot be launched as one grid.
 // RK_SIMULATED_SHARED_WITH: "display", whose watchdog ends long kernels; "mps", other processes.
 // RK_SIMULATED_DIES_WITH: a file; once it is there, the GPU is as after an illegal address.
 // RK_SIMULATED_UNUSABLE: "mode", no process may use the GPU; "memory", it does not reach the
@@ -141,6 +142,7 @@ struct Cluster {
   std::vector<void*> shared;
 };
 std::atomic<uint64_t> launches{0};
+std::atomic<uint64_t> ends{0};
 std::atomic<uint64_t> looks_at_peers{0};
 void sync_cluster(void* cluster) { static_cast<Cluster*>(cluster)->barrier.wait(); }
 void* shared_of(void* cluster, uint32_t rank) {
@@ -277,6 +279,7 @@ void run(const Launch& launch) {
 
 CUresult enqueue(CUstream stream, Launch launch) {
   launch.deaths = deaths.load();
+  launches.fetch_add(1);
   std::lock_guard lock(stream->mutex);
   ++stream->unfinished;
   stream->last =
@@ -285,6 +288,7 @@ CUresult enqueue(CUstream stream, Launch launch) {
         run(launch);
         std::lock_guard done(stream->mutex);
         --stream->unfinished;
+        ends.fetch_add(1);
       });
   return kSuccess;
 }
@@ -292,7 +296,6 @@ CUresult enqueue(CUstream stream, Launch launch) {
 CUresult launch(CUfunction function, unsigned grid, unsigned block, unsigned shared,
                 CUstream stream, void** arguments, unsigned cluster = 1) {
   if (death.load() != kSuccess) return death.load();
-  launches.fetch_add(1);
   if (fault.load() == static_cast<int>(SimulatedFault::LaunchFails))
     return kErrorLaunchOutOfResources;
   const auto* argument = static_cast<const char*>(arguments[0]);
@@ -316,6 +319,7 @@ extern "C" {
 #define SIMULATED __attribute__((visibility("default")))
 
 SIMULATED unsigned long rk_simulated_launches() { return launches.load(); }
+SIMULATED unsigned long rk_simulated_ends() { return ends.load(); }
 SIMULATED unsigned long rk_simulated_looks_at_peers() { return looks_at_peers.load(); }
 
 SIMULATED void rk_simulate(SimulatedFault wanted) {
@@ -426,8 +430,10 @@ SIMULATED CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
     case kAttributeMpsEnabled:
       *value = is_shared_with("mps") ? 1 : 0;
       break;
-    case kAttributeUnifiedAddressing:
     case kAttributeCooperativeLaunch:
+      *value = std::getenv("RK_SIMULATED_WITHOUT_COOPERATION") == nullptr ? 1 : 0;
+      break;
+    case kAttributeUnifiedAddressing:
       *value = 1;
       break;
     case kAttributeComputeCapabilityMajor:

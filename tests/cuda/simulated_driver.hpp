@@ -23,8 +23,9 @@ extern "C" void rk_simulate(SimulatedFault fault);
 // This function of the driver answers CUDA_ERROR_UNKNOWN, until another one is named; null: none
 // does. What RK_SIMULATED_FAILS names does so from the start.
 extern "C" void rk_simulate_failure(const char* function);
-// How many kernels were launched so far.
+// How many kernels were launched so far, and how many of them have ended.
 extern "C" unsigned long rk_simulated_launches();
+extern "C" unsigned long rk_simulated_ends();
 // How often a block has asked where the shared memory of another lies.
 extern "C" unsigned long rk_simulated_looks_at_peers();
 

@@ -18,9 +18,9 @@ struct Placement {
 };
 
 // For each kernel of the topology, in its order. `wanted` stands in for kernels with `backend:
-// auto`. A kernel with auto that a GPU of this machine cannot run, or whose handler does not compile
-// for it, runs on the CPU, and `warn` says why; one with cuda does not: Unavailable without a usable device, Invalid where its handler
-// does not compile.
+// auto`. A kernel with auto that a GPU of this machine cannot run, or whose handler does not
+// compile for it, runs on the CPU, and `warn` says why; one with cuda does not: Unavailable without
+// a usable device, Invalid where its handler does not compile.
 tl::expected<std::vector<Placement>, StartError> place_kernels(
     const topology::Topology& topology, Backend wanted,
     const std::function<void(const std::string&)>& warn);

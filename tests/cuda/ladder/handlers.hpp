@@ -66,6 +66,18 @@ struct PassOn {
   }
 };
 
+// The same, each thread its own message.
+struct PassOnThreads : PassOn {
+  static constexpr ringkernel::Granularity kGranularity = ringkernel::Granularity::Thread;
+  using Context = ringkernel::Context<PassOnThreads>;
+  RK_DEVICE_SOURCE(PassOnThreads);
+  static void on_message(Context& ctx, const Small& in) {
+    Small next = in;
+    ++next.word[0];
+    ctx.emit(port::out, next);
+  }
+};
+
 // A token around kernels: word[0] counts its hops down.
 struct Relay {
   using Ports = ringkernel::Ports<port::out>;

@@ -94,6 +94,20 @@ uint64_t pass_in_order(const KernelHandle& kernel, const Budget& budget, uint64_
   return received;
 }
 
+// The rate of that through a block of so many threads.
+template <class Handler>
+void pass_through(const std::string& source, const Scale& scale, const std::string& job,
+                  uint32_t depth, uint32_t threads) {
+  Runtime runtime = make_runtime(source);
+  const auto options =
+      LaunchOptions::single_block(threads).with_queue_capacity(std::max<size_t>(depth, 1024));
+  auto kernel = launch<Handler>(runtime, "pass", options);
+  const Budget budget(scale.messages, scale.limit);
+  const auto begun = Clock::now();
+  const uint64_t messages = pass_in_order(kernel, budget, depth);
+  report(job, kUs, "messages/s", static_cast<double>(messages) / seconds_since(begun), messages);
+}
+
 // Seconds in which sources of `senders` blocks emit `each` messages and `receivers` blocks have
 // checked them. What the checks tell at their end says that none was lost.
 double senders_to_receivers(const std::string& source, const std::string& job, uint32_t senders,
@@ -192,14 +206,12 @@ void Kernels::round_trips() const {
 void Kernels::throughput() const {
   for (const uint32_t depth : {1U, 8U, 64U, 1024U, 65'536U}) {
     if (depth > scale_.most_depth) continue;
-    Runtime runtime = make_runtime(source_);
-    auto kernel = launch<PassOn>(runtime, "pass",
-                                 one_block().with_queue_capacity(std::max<size_t>(depth, 1024)));
-    const Budget budget(scale_.messages, scale_.limit);
-    const auto begun = Clock::now();
-    const uint64_t messages = pass_in_order(kernel, budget, depth);
-    report("T1 messages, 64 B, depth " + std::to_string(depth), kUs, "messages/s",
-           static_cast<double>(messages) / seconds_since(begun), messages);
+    const std::string job = "T1 messages, 64 B, depth " + std::to_string(depth);
+    pass_through<PassOn>(source_, scale_, job, depth, kThreads);
+    if (depth >= 1024)
+      for (const uint32_t threads : {32U, 128U, 256U})
+        pass_through<PassOnThreads>(
+            source_, scale_, job + ", " + std::to_string(threads) + " threads", depth, threads);
   }
 }
 

@@ -140,6 +140,11 @@ Result<void> ResidentKernel::load() {
                     " threads is too large: " + std::to_string(most_threads) +
                     " fit, limited by the registers that the handler needs; lower block_size",
                 spec_.name);
+  if (is_grid() && !has.cooperative_launch)
+    return fail(ErrorCode::LaunchFailed,
+                "granularity grid needs cooperative launch, which " + device_->name() + " (" +
+                    has.name + ") has not",
+                spec_.name);
   grid_ = spec_.options.grid_size;
   uint32_t largest_in = 0;
   for (uint32_t i = 0; i < spec_.module->accept_count; ++i)
