@@ -106,9 +106,8 @@ Pump::Play Pump::play(Block& b, uint32_t budget) {
   uint64_t taken = 0;
   bool room = true;
   while (next_ < last && taken < uint64_t{budget} * 16) {
-    const auto* record = reinterpret_cast<const DeviceRecord*>(memory_.out.slot(head_));
-    if (load_acquire(&record->turn) != 2 * memory_.out.lap(head_) + 1) break;
-    room = play_one(b, *record);
+    if (!has_records()) break;
+    room = play_one(b, *reinterpret_cast<const DeviceRecord*>(memory_.out.slot(head_)));
     if (!room) break;
     ++head_;
     ++taken;

@@ -48,6 +48,11 @@ class Pump {
     return flights_[next_ & (memory_.in.capacity - 1)].since_us;
   }
   bool wants_hook() const { return hook_wanted_; }
+  // The device has told something that is not played yet.
+  bool has_records() const {
+    const auto* record = reinterpret_cast<const DeviceRecord*>(memory_.out.slot(head_));
+    return load_acquire(&record->turn) == 2 * memory_.out.lap(head_) + 1;
+  }
   // What the block was handling when its device was lost, for people; from any thread.
   // REQUIRES: the pump has not been told yet.
   std::string in_hand() const;

@@ -478,8 +478,10 @@ Result<void> ResidentKernel::launch() {
 
 StepResult ResidentKernel::step(Block& block, uint32_t budget, bool active) {
   Pump& pump = *pumps_[block.index];
+  // Looked at first: what a launch has told is then there, and what is unfinished without it waits.
+  const bool left = !is_resident() && all_are(ResidentState::Left);
   const StepResult result = pump.step(block, budget, active);
-  if (!is_resident() && all_are(ResidentState::Left) && batch_is_due(pump, block)) launch_again();
+  if (left && !pump.has_records() && batch_is_due(pump, block)) launch_again();
   return result;
 }
 
