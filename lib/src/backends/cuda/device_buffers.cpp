@@ -41,26 +41,21 @@ Result<void> DeviceBuffers::lay_out(const HandlerModule& module,
   for (uint32_t i = 0; i < module.buffer_count; ++i)
     if (auto done = take(module.buffers[i]); !done) return done;
   for (uint32_t i = 0; i < module.buffer_count; ++i) {
-    if (i >= contents.size() || contents[i] == nullptr) {
-      if (auto done = check(
-              api.cuMemsetD8Async(reinterpret_cast<CUdeviceptr>(buffers_[i]), 0, sizes_[i], stream),
-              "zeroing a buffer on");
-          !done)
-        return done;
-      continue;
-    }
+    const bool given = i < contents.size() && contents[i] != nullptr;
     auto done = in_parts(i, [&](std::span<std::byte> pinned, CUdeviceptr at) -> Result<void> {
-      if (auto given = contents[i](pinned); !given) return given;
+      // Zeroes are copied too: the driver's own are a kernel, which a full device has no room for.
+      if (!given) std::fill(pinned.begin(), pinned.end(), std::byte{0});
+      if (auto filled = given ? contents[i](pinned) : Result<void>(); !filled) return filled;
       if (auto copied = check(api.cuMemcpyHtoDAsync(at, pinned.data(), pinned.size(), stream),
                               "filling a buffer on");
           !copied)
         return copied;
-      filled_ += pinned.size();
+      if (given) filled_ += pinned.size();
       return check(api.cuStreamSynchronize(stream), "filling a buffer on");
     });
     if (!done) return done;
   }
-  return check(api.cuStreamSynchronize(stream), "zeroing a buffer on");
+  return {};
 }
 
 Result<void> DeviceBuffers::in_parts(uint32_t buffer, const Move& move) {
