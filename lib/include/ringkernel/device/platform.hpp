@@ -141,6 +141,14 @@ RK_HD constexpr T max_of(T a, T b) {
   return a > b ? a : b;
 }
 
+// The memory is written to soon: a processor that waits for its lines then fetches them meanwhile.
+RK_HD void prepare_to_write([[maybe_unused]] const void* memory, [[maybe_unused]] uint32_t bytes) {
+#if !defined(__CUDACC__)
+  const auto* at = static_cast<const unsigned char*>(memory);
+  for (uint32_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 1);
+#endif
+}
+
 template <class A, class B>
 inline constexpr bool is_same_type = false;
 template <class A>

@@ -33,6 +33,7 @@ struct SpscSender {
     uint32_t n = static_cast<uint32_t>(tail - published);
     published = tail;
     store_release<S>(&ring.control->tail, tail);
+    prepare_to_write(ring.slot(tail), 128);
     return n;
   }
 };
