@@ -51,7 +51,7 @@ Result<void*> Arena::allocate(size_t bytes, Use use) {
     it->second.pop_back();
     return memory;
   }
-  Chunk& chunk = bytes < kPage && use == Use::Soon ? small_ : large_;
+  Chunk& chunk = bytes >= kPage ? large_ : use == Use::Soon ? small_ : rare_;
   if (chunk.size - chunk.used < bytes) {
     auto grown = grow(bytes);
     if (!grown) return tl::unexpected(grown.error());

@@ -47,6 +47,7 @@ class Arena {
   // Where allocations go on. What takes less than a page lies apart: between rings, of which most
   // pages are never touched, each would take a page of its own.
   Chunk small_{};
+  Chunk rare_{};  // small too
   Chunk large_{};
   std::map<size_t, std::vector<void*>> free_;
 };

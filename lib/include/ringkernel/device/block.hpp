@@ -241,6 +241,7 @@ struct Block {
   bool stopping = false;  // run on_stop when the in-rings are empty
   bool stopped = false;
   bool visiting = false;     // the front message is in the middle of a visit of every key
+  bool looked = false;       // the last thing that the step did was a look at core_ticks()
   uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
   uint64_t fresh_until = 0;  // the owner: core_ticks() up to which it is as good as new
   uint64_t hlc = 0;

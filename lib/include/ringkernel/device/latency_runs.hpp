@@ -33,6 +33,7 @@ class LatencyRuns {
   RK_BESIDE void record() {
     // A look at the clock takes as long as a short turn.
     if (core_ticks() >= b_.fresh_until) b_.now_us = b_.host->now_us(b_.host->context);
+    b_.looked = true;
     for (uint32_t i = 0; i < count_; ++i) {
       const uint64_t sent = hlc_microseconds(runs_[i].stamp);
       b_.counters->latency.record(b_.now_us > sent ? b_.now_us - sent : 0, runs_[i].messages);

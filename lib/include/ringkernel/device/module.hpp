@@ -8,7 +8,7 @@
 namespace ringkernel {
 
 // Changes with every change to this folder that a compiled handler can see.
-inline constexpr uint32_t kModuleAbi = 5;
+inline constexpr uint32_t kModuleAbi = 6;
 
 struct MessageInfo {
   const char* name = nullptr;

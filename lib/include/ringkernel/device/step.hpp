@@ -134,6 +134,7 @@ class Step {
   RK_HD void announce(InRing& r, uint32_t n) {
     count(&r.counters->delivered, n);
     announced_ = n;
+    b_.looked = false;
   }
 
   RK_FAST uint32_t end_batch(InRing& r, uint32_t done, uint32_t credits) {
@@ -544,6 +545,7 @@ class Step {
     }
     ctx.begin(nullptr);
     ctx.key_entry_ = key_entry;
+    b_.looked = false;
     guarded(ctx, body);
     if (RK_UNLIKELY(ctx.more_)) {
       const bool failed = ctx.failed();

@@ -271,9 +271,11 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     owner.turn_began_ns.store(start, std::memory_order_relaxed);
     block.now_us = wall_us(worker);
     block.fresh_until = block.profile == 0 ? worker.fresh_until : 0;
+    block.looked = false;
     result = owner.stepper->step(block, owner.budget);
     uint64_t took = 0;
-    if (worker.now_ns == start && core_ticks() >= worker.fresh_until) look_at_clock(worker);
+    if (!block.looked && worker.now_ns == start && core_ticks() >= worker.fresh_until)
+      look_at_clock(worker);
     if (worker.now_ns != start) {
       took = worker.now_ns - start;  // with the short turns since the last look
       owner.turn_ns.store(took, std::memory_order_relaxed);
