@@ -124,7 +124,7 @@ void EngineImpl::ring(BlockOwner& owner, uint64_t bits) {
   if (raise(owner.block.signal, bits)) backend_->enqueue(owner);
 }
 
-void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f) {
+void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f, Then then) {
   if (!started_) return f(owner.block);
   if (raise(owner.block.signal, 0)) {
     // Nobody runs the block, so it is this thread's: no need to wait for a worker.
@@ -132,6 +132,10 @@ void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f) {
     for (uint32_t i = 0; i < owner.block.woken_count; ++i)
       backend_->enqueue(BlockOwner::of(*owner.block.woken[i]));
     owner.block.woken_count = 0;
+    uint64_t scheduled = kScheduled;
+    if (then == Then::Rest && owner.block.pending == 0 &&
+        compare_exchange(&owner.block.signal.word, scheduled, uint64_t{0}))
+      return;
     return backend_->enqueue(owner);
   }
   backends::Command command;

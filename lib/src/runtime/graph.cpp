@@ -472,17 +472,19 @@ Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
     sender->dead.spsc.ring = ring;
     sender->dead_receiver = &receiver.owner.block;
     sender->dead_sender = &sender->owner.block;
-    run_on(receiver.owner, [&](Block&) {
-      InRing in;
-      in.spsc.ring = ring;
-      in.bit = static_cast<uint32_t>(receiver.in.size());
-      in.senders = &sender->dead_sender;
-      in.sender_count = 1;
-      in.counters = *counters;
-      sender->dead.bit = ring_bit(in.bit);
-      receiver.in.push_back(in);
-      rebuild(receiver);
-    });
+    run_on(
+        receiver.owner,
+        [&](Block&) {
+          InRing in;
+          in.spsc.ring = ring;
+          in.bit = static_cast<uint32_t>(receiver.in.size());
+          in.senders = &sender->dead_sender;
+          in.sender_count = 1;
+          in.counters = *counters;
+          sender->dead.bit = ring_bit(in.bit);
+          append(receiver, in);
+        },
+        Then::Rest);
     sender->dead.receivers = &sender->dead_receiver;
     sender->dead.receiver_count = 1;
     sender->owner.block.dead = &sender->dead;
@@ -535,6 +537,16 @@ uint64_t EngineImpl::memory_of(const GraphNode& node) const {
     if (edge->to_ == &node)
       for (auto [at, size] : edge->memory_) bytes += size;
   return bytes;
+}
+
+void EngineImpl::append(BlockParts& parts, const InRing& in) {
+  parts.in.push_back(in);
+  Block& b = parts.owner.block;
+  b.in = parts.in.data();
+  b.in_count = static_cast<uint32_t>(parts.in.size());
+  parts.most_woken += in.sender_count;
+  if (parts.woken.size() < parts.most_woken) parts.woken.resize(2 * parts.most_woken);
+  b.woken = parts.woken.data();
 }
 
 void EngineImpl::rebuild(BlockParts& parts) {
@@ -593,6 +605,7 @@ void EngineImpl::rebuild(BlockParts& parts) {
   b.undo = parts.undo.data();
   parts.touched.resize(links + 1);
   b.touched = parts.touched.data();
+  parts.most_woken = wakes;
   if (parts.woken.size() < wakes) parts.woken.resize(wakes);
   b.woken = parts.woken.data();
   b.dead_max = std::min(dead_max, kDeadLetterRing);

@@ -51,6 +51,7 @@ struct BlockParts {
   std::vector<Undo> undo;
   std::vector<Link*> touched;
   std::vector<Block*> woken;
+  size_t most_woken = 0;  // by one step
   std::vector<Block*> siblings;
   std::vector<uint16_t> accept_types;
   std::vector<uint32_t> accept_sizes;
@@ -210,11 +211,16 @@ class EngineImpl {
   void describe_type(uint16_t type, std::string& name, uint64_t& fingerprint) const;
   uint64_t memory_of(const GraphNode& node) const;
 
-  // Runs f while the block is owned; returns when it has run.
-  void run_on(BlockOwner& owner, std::function<void(Block&)> f);
+  // Runs f while the block is owned; returns when it has run. A step follows, unless f leaves the
+  // block with nothing more to do than it had.
+  enum class Then : uint8_t { Step, Rest };
+  void run_on(BlockOwner& owner, std::function<void(Block&)> f, Then then = Then::Step);
   void ring(BlockOwner& owner, uint64_t bits = kRoom);
   // Brings the frame's pointers and scratch sizes in line with its parts.
   void rebuild(BlockParts& parts);
+  // A further in-ring of the block, as yet empty: rebuild() looks at all, and there may be
+  // thousands.
+  void append(BlockParts& parts, const InRing& in);
 
   uint16_t type_id(const MessageInfo& message);
 
