@@ -282,6 +282,7 @@ Result<void> EngineImpl::lay_out_keys(GraphNode& node, BlockParts& parts, const 
 
 Result<void> EngineImpl::lay_out_buffers(GraphNode& node) {
   const HandlerModule& m = *node.module_;
+  if (m.buffer_count == 0) return {};
   uint64_t all = 0;
   for (uint32_t i = 0; i < m.buffer_count; ++i) all += m.buffers[i].bytes;
   const uint64_t has =

@@ -250,32 +250,35 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
   }
   for (uint32_t r = 0; r < blocks; ++r) {
     BlockParts& parts = *node.parts_[r];
-    run_on(parts.owner, [&](Block&) {
-      auto end = [&](const Ring& ring, uint32_t level, ReceiveCounters* counters) {
-        InRing in;
-        in.kind = RingKind::Mpmc;
-        in.level = static_cast<uint8_t>(level);
-        in.accept = node.module_->accept_count == 1 ? uint16_t{0} : InRing::kByType;
-        in.edge = edge.number_;
-        in.mpmc.ring = ring;
-        in.senders = &sender->waiter.block;
-        in.sender_count = 1;
-        in.bit = static_cast<uint32_t>(parts.in.size());
-        in.counters = counters;
-        return in;
-      };
-      uint32_t target = sender->shared_inbox_ ? 0 : r;
-      for (uint32_t level = 0; level < sender->levels_; ++level) {
-        uint32_t at = target * sender->levels_ + level;
-        parts.in.push_back(end(edge.rings_[at], level, edge.received_[r]));
-        sender->bits_[at] = ring_bit(parts.in.back().bit);
-      }
-      if (stealing)
-        for (uint32_t other = 1; other < blocks; ++other)
-          parts.steal.push_back(
-              end(edge.rings_[(r + other) % blocks], 0, edge.received_[blocks + r]));
-      rebuild(parts);
-    });
+    run_on(
+        parts.owner,
+        [&](Block&) {
+          auto end = [&](const Ring& ring, uint32_t level, ReceiveCounters* counters) {
+            InRing in;
+            in.kind = RingKind::Mpmc;
+            in.level = static_cast<uint8_t>(level);
+            in.accept = node.module_->accept_count == 1 ? uint16_t{0} : InRing::kByType;
+            in.edge = edge.number_;
+            in.mpmc.ring = ring;
+            in.senders = &sender->waiter.block;
+            in.sender_count = 1;
+            in.bit = static_cast<uint32_t>(parts.in.size());
+            in.counters = counters;
+            return in;
+          };
+          uint32_t target = sender->shared_inbox_ ? 0 : r;
+          for (uint32_t level = 0; level < sender->levels_; ++level) {
+            uint32_t at = target * sender->levels_ + level;
+            append(parts, end(edge.rings_[at], level, edge.received_[r]));
+            sender->bits_[at] = ring_bit(parts.in.back().bit);
+          }
+          if (!stealing) return;
+          for (uint32_t other = 1; other < blocks; ++other)
+            parts.steal.push_back(
+                end(edge.rings_[(r + other) % blocks], 0, edge.received_[blocks + r]));
+          rebuild(parts);
+        },
+        stealing ? Then::Step : Then::Rest);
   }
   std::lock_guard lists(mutex_);
   node.sender_ = sender;
