@@ -33,6 +33,25 @@ EOF
   has "$stderr" "it has no device '2'"
 }
 
+@test "a kernel for a GPU alone is compiled for a GPU alone" {
+  pass_topology
+  sed -i 's/    builtin: echo/    code: |\
+      #if !defined(__CUDACC__) \&\& !defined(RK_SIMULATED_DEVICE)\
+      #error not for the CPU\
+      #endif\
+      RK_HANDLER void on_message(Context\& ctx, const N\& n) { ctx.emit(port::out, n); }/' pass.yaml
+  export RINGK_CXX=/nowhere/c++ RINGK_CACHE_DIR=$PWD/cache
+  run_ringk 0 build pass.yaml --arch sm_90 --json
+  same "targets" sm_90 "$(json '[.handlers[].target] | join(" ")')"
+  run_shell 0 "echo '{\"v\":1}' | ringk launch pass.yaml"
+  same "output" '{"v":1}' "$output"
+  run_ringk 0 launch -d pass.yaml
+  sed -i 's/ctx.emit/ctx.emti/' pass.yaml
+  run_ringk 78 launch -d --replace pass.yaml
+  has "$stderr" "emti"
+  run_ringk 0 stop pass
+}
+
 @test "kernels of two GPUs talk by way of the host" {
   export RK_SIMULATED_DEVICES=2
   pass_topology

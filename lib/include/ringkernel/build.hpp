@@ -13,7 +13,7 @@
 namespace ringkernel {
 
 struct BuildRequest {
-  std::vector<std::string> architectures;  // of GPUs: "sm_90"; the host is always built for
+  std::vector<std::string> architectures;  // of GPUs: "sm_90"
 };
 
 // One kernel's handler for one processor.
@@ -34,7 +34,8 @@ struct BuildReport {
 // A document of schema "ringk.build/1".
 RK_API std::string to_json(const BuildReport& report);
 
-// Compiles into the cache: for the CPU every kernel, for GPUs those that do not say `backend: cpu`.
+// Compiles into the cache: for the CPU the kernels that do not say `backend: cuda`, for GPUs those
+// that do not say `backend: cpu`.
 // What fails stands in the report. InvalidConfig: the compiler knows no such architecture.
 // REQUIRES: topology.valid().
 RK_API Result<BuildReport> build_handlers(const Topology& topology, const BuildRequest& request);

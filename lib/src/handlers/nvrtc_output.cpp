@@ -40,7 +40,8 @@ bool is_noise(std::string_view line) {
   return line.empty() || line.starts_with("          ") ||
          line.find(" detected in the compilation of ") != std::string_view::npos ||
          line.starts_with("Compilation terminated") || line.starts_with("Remark: ") ||
-         line.starts_with("ptxas ");
+         (line.starts_with("ptxas ") && !line.starts_with("ptxas fatal") &&
+          !line.starts_with("ptxas error"));
 }
 
 // The number that stands before `unit`.

@@ -19,7 +19,9 @@ using launcher::Json;
 
 constexpr std::array kGenerations = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
 
-void build_for_host(const std::vector<HandlerSpec>& specs, BuildReport& report) {
+// Those that may run there: of the others it is not asked.
+void build_for_host(const topology::Topology& model, BuildReport& report) {
+  const auto specs = launcher::handler_specs_for_host(model);
   const auto all = handlers::load_handlers(specs);
   for (size_t i = 0; i < specs.size(); ++i) {
     BuiltHandler built;
@@ -72,7 +74,7 @@ Result<BuildReport> build_handlers(const Topology& topology, const BuildRequest&
       return tl::unexpected(checked.error());
   }
   BuildReport report;
-  build_for_host(specs, report);
+  build_for_host(model, report);
 
   std::vector<handlers::DeviceTarget> targets;
   const size_t first = report.handlers.size();

@@ -41,6 +41,13 @@ handlers::HandlerSpec handler_spec(const topology::Topology& topology,
   return spec;
 }
 
+std::vector<handlers::HandlerSpec> handler_specs_for_host(const topology::Topology& topology) {
+  std::vector<handlers::HandlerSpec> specs;
+  for (const topology::Kernel& kernel : topology.kernels)
+    if (kernel.backend != Backend::Cuda) specs.push_back(handler_spec(topology, kernel));
+  return specs;
+}
+
 std::vector<handlers::HandlerSpec> handler_specs(const topology::Topology& topology) {
   std::vector<handlers::HandlerSpec> specs;
   for (const topology::Kernel& kernel : topology.kernels)

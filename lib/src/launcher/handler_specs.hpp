@@ -13,4 +13,7 @@ handlers::HandlerSpec handler_spec(const topology::Topology& topology,
 
 std::vector<handlers::HandlerSpec> handler_specs(const topology::Topology& topology);
 
+// Of the kernels that may run on the CPU.
+std::vector<handlers::HandlerSpec> handler_specs_for_host(const topology::Topology& topology);
+
 }  // namespace ringkernel::launcher

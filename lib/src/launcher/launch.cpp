@@ -7,14 +7,13 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
 
-#include "handlers/load.hpp"
 #include "launcher/control_server.hpp"
 #include "launcher/crash_handler.hpp"
-#include "launcher/handler_specs.hpp"
 #include "launcher/log.hpp"
 #include "launcher/private_output.hpp"
 #include "launcher/redirects.hpp"
@@ -22,6 +21,7 @@
 #include "launcher/running_topology.hpp"
 #include "launcher/service_name.hpp"
 #include "launcher/signals.hpp"
+#include "ringkernel/build.hpp"
 #include "ringkernel/launcher.hpp"
 #include "ringkernel/service.hpp"
 #include "topology/topology_impl.hpp"
@@ -276,8 +276,16 @@ ExitCode launch(const Topology& topology, const LaunchRequest& request) {
 
 Result<void> compile_handlers(const Topology& topology) {
   const PrivateOutput output(true);
-  auto loaded = handlers::load_handlers(launcher::handler_specs(model_of(topology)));
-  if (!loaded) return tl::unexpected(loaded.error());
+  auto report = build_handlers(topology, {present_architectures()});
+  if (!report) return tl::unexpected(report.error());
+  // One processor is enough for a kernel to run.
+  std::map<std::string, std::optional<Error>> wrong;
+  for (BuiltHandler& built : report->handlers) {
+    const auto [of_kernel, is_first] = wrong.emplace(built.kernel, built.error);
+    if (!is_first && !built.error) of_kernel->second.reset();
+  }
+  for (auto& [kernel, error] : wrong)
+    if (error) return tl::unexpected(std::move(*error));
   return {};
 }
 

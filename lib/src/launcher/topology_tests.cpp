@@ -314,7 +314,7 @@ Result<std::vector<TestOutcome>> run_tests(const Topology& topology, const TestR
                                            const std::function<void(const TestOutcome&)>& done) {
   const topology::Topology& model = model_of(topology);
   // Compiled once, for all of them.
-  const auto all = launcher::handler_specs(model);
+  const auto all = launcher::handler_specs_for_host(model);
   auto loaded = [&] {
     const launcher::PrivateOutput output(true);
     return handlers::load_handlers(all);

@@ -41,6 +41,9 @@ TEST_CASE("an error without a line shown has no column, and other lines stay") {
         "x.hpp:7: error: static assertion failed with \"no port\"\n"
         "nvrtc: error: invalid value for --gpu-architecture\n");
   CHECK(in_host_form("").empty());
+  CHECK(in_host_form("ptxas info    : 0 bytes gmem\n"
+                     "ptxas fatal   : Unresolved extern function '_Z4lostd'\n") ==
+        "ptxas fatal   : Unresolved extern function '_Z4lostd'\n");
 }
 
 TEST_CASE("where a kernel is linked, the linker says how many registers it takes") {
