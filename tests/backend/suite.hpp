@@ -65,11 +65,11 @@ void eventually(F&& done) {
   while (!done()) std::this_thread::sleep_for(1ms);
 }
 
-// Waits until what `look()` gives has stopped changing, and is more than `least`.
+// Waits until what `look()` gives has not changed for some looks, and is more than `least`.
 template <class F>
 void eventually_still(F&& look, uint64_t least) {
   uint64_t seen = 0;
-  for (int same = 0; same < 10 || seen <= least; std::this_thread::sleep_for(10ms)) {
+  for (int same = 0; same < 50 || seen <= least; std::this_thread::sleep_for(10ms)) {
     const uint64_t before = std::exchange(seen, look());
     same = before == seen ? same + 1 : 0;
   }

@@ -360,6 +360,7 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
   ok(runtime.connect(in.port("out"), last));
   send_all(in, 1'000);
   // Until nothing moves: what is emitted has no room any more, and nobody receives it.
+  eventually([&] { return last.metrics().output_queue_depth >= 4; });
   eventually_still([&] { return last.metrics().messages_processed; }, 4);
   Broken broken(SimulatedFault::IllegalAddress);
   REQUIRE(last.wait(30s));
