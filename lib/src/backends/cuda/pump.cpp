@@ -334,7 +334,10 @@ std::string Pump::in_hand() const {
   const std::string others = count == 1 ? "" : " and " + std::to_string(count - 1) + " behind it";
   if ((in_hand & kInHandK2k) != 0)
     return std::to_string(count) + " from another kernel of the device";
-  return "message " + std::to_string(message(static_cast<uint32_t>(in_hand))->message_id) + others;
+  const MessageHeader& first = *message(static_cast<uint32_t>(in_hand));
+  // Acquire: the rest of the header was written before its turn.
+  if (load_acquire(&first.turn) == 0) return "";
+  return "message " + std::to_string(first.message_id) + others;
 }
 
 // False: the dead letters have no room for all of them yet.
