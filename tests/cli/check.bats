@@ -222,3 +222,27 @@ YAML
     --set kernels.below.launch.cluster_size=2 --set kernels.below.launch.grid_size=2
   has "$output$stderr" "'cluster_size' has no effect on the CPU"
 }
+
+@test "a batch is printed with its bounds, and bounds without one have no effect" {
+  cat >batch.yaml <<'YAML'
+ringk: 1
+name: batch
+messages: {N: {v: u64}}
+kernels:
+  pass:
+    builtin: echo
+    accepts: [N]
+    emits: {out: N}
+    launch: {mode: event_driven, batch_size: 64, batch_delay: 2ms}
+inputs: {in: {stdin: jsonl, message: N}}
+outputs: {o: {stdout: jsonl}}
+wires: {in: pass, pass.out: o}
+YAML
+  run_ringk 0 check --print batch.yaml
+  has "$output" "batch_size: 64"
+  has "$output" "batch_delay: 2ms"
+  run_ringk 0 check batch.yaml --set kernels.pass.launch.mode=persistent
+  has "$output$stderr" "'batch_delay' acts with mode event_driven on a GPU only"
+  run_ringk 78 check batch.yaml --set kernels.pass.launch.batch_size=0
+  has "$output$stderr" "batch_size"
+}

@@ -1,8 +1,6 @@
 # Which GPU a kernel runs on, and what a user sees when one is lost. On simulated GPUs alone.
 load ../cli/helper
 
-setup_file() { bats_require_minimum_version 1.5.0; }
-
 pass_topology() {
   cat >pass.yaml <<'EOF'
 ringk: 1

@@ -12,9 +12,9 @@
 namespace ringkernel::launcher {
 
 struct Placement {
-  std::optional<int> device;  // a GPU's ordinal; none: the CPU
-  std::string image;          // the handler for it
-  const HandlerModule* module = nullptr;
+  std::optional<int> device;              // a GPU's ordinal; none: the CPU
+  std::string image;                      // the handler for it
+  const HandlerModule* module = nullptr;  // of a handler for it
 };
 
 // For each kernel of the topology, in its order. `wanted` stands in for kernels with `backend:

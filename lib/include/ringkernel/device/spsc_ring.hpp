@@ -33,7 +33,7 @@ struct SpscSender {
     uint32_t n = static_cast<uint32_t>(tail - published);
     published = tail;
     store_release<S>(&ring.control->tail, tail);
-    prepare_to_write(ring.slot(tail), 128);
+    prepare_to_write(ring.slot(tail), min_of(ring.stride, 128U));
     return n;
   }
 };
