@@ -77,6 +77,17 @@ ids() { printf '{"id":%s}\n' "$@"; }
   has "$stderr" "printed by the handler"
 }
 
+@test "a named pipe whose writer has gone before is read to its end" {
+  topologies
+  mkfifo feed
+  exec 5<>feed
+  ids 1 2 >&5
+  exec 6<feed 5>&-
+  run_shell 0 'timeout 60 "$RINGK" launch $T/copy.yaml <&6'
+  exec 6<&-
+  same "ids" "1 2" "$(jq -r .id <<<"$output" | xargs)"
+}
+
 @test "a handler that crashes is 70, and is named with its message" {
   topologies
   local id

@@ -44,6 +44,7 @@ EOF
   run_shell 0 "echo '{\"v\":1}' | ringk launch pass.yaml"
   same "output" '{"v":1}' "$output"
   run_ringk 0 launch -d pass.yaml
+  run_ringk 0 launch -d --replace pass.yaml
   sed -i 's/ctx.emit/ctx.emti/' pass.yaml
   run_ringk 78 launch -d --replace pass.yaml
   has "$stderr" "emti"
@@ -116,4 +117,28 @@ EOF
   same "exit code" 70 "$code"
   same "reason" receiver_terminated "$(jq -r .reason pass.dead.jsonl)"
   same "balanced" true "$(jq .balanced sum.json)"
+}
+
+@test "a run that is told to restart has its GPU again, and its input goes on" {
+  pass_topology
+  export RK_SIMULATED_DIES_WITH=$PWD/fault
+  mkfifo feed
+  "$RINGK" launch pass.yaml --set run.on_kernel_failure=restart --set run.max_restarts=1000 \
+    --set run.max_failed=100% --summary sum.json <feed >out 2>err &
+  local pid=$! code=0
+  exec 4>feed
+  printf '{"v":1}\n{"v"' >&4
+  eventually test -s out
+  touch fault
+  eventually grep -q "restarts in" err
+  rm fault
+  echo ':2}' >&4
+  exec 4>&-
+  wait "$pid" || code=$?
+  same "exit code" 0 "$code"
+  # The line that was half there when the GPU was lost is whole.
+  same "output" '{"v":1} {"v":2}' "$(xargs -d '\n' <out)"
+  has "$(cat err)" CUDA_ERROR_ILLEGAL_ADDRESS
+  same "balanced" true "$(jq .balanced sum.json)"
+  [ "$(jq '.kernels[0].restarts' sum.json)" -ge 1 ]
 }

@@ -46,6 +46,8 @@ constexpr size_t kDeviceBytes = size_t{8} << 30;
 
 struct Death {};  // thrown in a device thread when its device dies
 
+constexpr int kErrorNotInitialized = 3;
+std::atomic<pid_t> initialized_by{0};
 std::atomic<int> death{kSuccess};
 // A device that has died stays dead for what ran on it, though it is mended for what comes.
 std::atomic<uint32_t> deaths{0};
@@ -338,6 +340,7 @@ SIMULATED void rk_simulate_failure(const char* function) {
 }
 
 SIMULATED CUresult cuInit(unsigned) {
+  initialized_by = getpid();
   const char* told = std::getenv("RK_SIMULATED_INIT");
   return told == nullptr ? kSuccess : std::atoi(told);
 }
@@ -351,6 +354,9 @@ SIMULATED CUresult cuGetErrorName(CUresult error, const char** text) {
   switch (error) {
     case kErrorIllegalAddress:
       *text = "CUDA_ERROR_ILLEGAL_ADDRESS";
+      break;
+    case kErrorNotInitialized:
+      *text = "CUDA_ERROR_NOT_INITIALIZED";
       break;
     case kErrorOutOfMemory:
       *text = "CUDA_ERROR_OUT_OF_MEMORY";
@@ -453,6 +459,8 @@ SIMULATED CUresult cuDeviceCanAccessPeer(int* can, CUdevice, CUdevice) {
 }
 SIMULATED CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
   MAY_FAIL;
+  // CUDA does not work in a process that was forked by one that had opened it.
+  if (initialized_by != getpid()) return kErrorNotInitialized;
   *context = reinterpret_cast<CUcontext>(static_cast<uintptr_t>(device) + 1);
   return kSuccess;
 }

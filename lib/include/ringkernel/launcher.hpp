@@ -70,7 +70,7 @@ RK_API ExitCode launch(const Topology& topology, const LaunchRequest& request);
 
 // Compiles the handlers of every kernel for every processor it may run on, into the cache. The
 // sentences of a failure have the user's file and line.
-// CompilationError, CompilerNotFound, ValidationError.
+// CompilationError, CompilerNotFound, ValidationError. REQUIRES: no other thread exists.
 RK_API Result<void> compile_handlers(const Topology& topology);
 
 }  // namespace ringkernel

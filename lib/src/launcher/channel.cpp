@@ -39,14 +39,16 @@ Transfer outcome(ssize_t moved, bool reading) {
 }  // namespace
 
 Channel::Channel(Channel&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), kind_(other.kind_), pipe_(other.pipe_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      kind_(other.kind_),
+      awaits_writer_(other.awaits_writer_) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
   if (this != &other) {
     close();
     descriptor_ = std::exchange(other.descriptor_, -1);
     kind_ = other.kind_;
-    pipe_ = other.pipe_;
+    awaits_writer_ = other.awaits_writer_;
   }
   return *this;
 }
@@ -83,7 +85,6 @@ Result<Channel> Channel::made(int descriptor, Direction direction, const std::st
     }
   }
   if (S_ISFIFO(status.st_mode)) {
-    channel.pipe_ = true;
     // A wish: past the user's share of memory for pipes it stays as it is.
     const int size = fcntl(channel.descriptor_, F_GETPIPE_SZ);
     if (size > 0 && size < kPipeBytes) fcntl(channel.descriptor_, F_SETPIPE_SZ, kPipeBytes);
@@ -102,7 +103,11 @@ Result<Channel> Channel::open_to_read(const std::string& path) {
   // Without O_NONBLOCK a named pipe would wait here for its writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (descriptor < 0) return tl::unexpected(error_of(errno, path));
-  return made(descriptor, Direction::Read, path);
+  auto channel = made(descriptor, Direction::Read, path);
+  struct stat status {};
+  if (channel && fstat(channel->descriptor_, &status) == 0)
+    channel->awaits_writer_ = S_ISFIFO(status.st_mode);
+  return channel;
 }
 
 Result<Channel> Channel::open_to_write(const std::string& path, bool append) {
@@ -129,7 +134,7 @@ bool Channel::ready(short events) const {
   return ::poll(&asked, 1, 0) > 0;
 }
 
-// A named pipe gives nothing, too, as long as no writer has opened it.
+// A named pipe that was opened without one gives nothing, too, until a writer has opened it.
 bool Channel::ended() const {
   pollfd asked{descriptor_, POLLIN, 0};
   return ::poll(&asked, 1, 0) > 0 && (asked.revents & (POLLHUP | POLLERR | POLLIN)) != 0;
@@ -145,7 +150,7 @@ Transfer Channel::read(std::span<char> into) {
       got = ::read(descriptor_, into.data(), into.size());
     }
     if (got < 0 && errno == EINTR) continue;
-    if (got == 0 && pipe_ && !ended()) {
+    if (got == 0 && awaits_writer_ && !ended()) {
       return {Transfer::Status::WouldBlock, 0, 0};
     }
     return outcome(got, true);

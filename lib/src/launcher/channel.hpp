@@ -48,6 +48,9 @@ class Channel {
   bool is_regular() const { return kind_ == Kind::Direct; }
   int descriptor() const { return descriptor_; }
 
+  // There was a writer already: no data and none left is the end.
+  void had_writer() { awaits_writer_ = false; }
+
   Transfer read(std::span<char> into);
   Transfer write(std::string_view bytes);
   // The errno of closing, which is when some file systems tell of a full disk.
@@ -66,7 +69,7 @@ class Channel {
 
   int descriptor_ = -1;
   Kind kind_ = Kind::Direct;
-  bool pipe_ = false;
+  bool awaits_writer_ = false;  // a named pipe, opened by its path
 };
 
 }  // namespace ringkernel::launcher

@@ -40,12 +40,14 @@ struct Name {
 struct Names {
   bool log_is_json = false;
   Name topology;
-  std::vector<Name> kernels;   // by id
-  std::vector<Name> handlers;  // by id
-  std::vector<Name> types;     // by id
+  std::vector<Name> kernels;                      // by id
+  std::vector<Name> handlers;                     // by id
+  std::vector<Name> types;                        // by id
+  std::vector<SharedProgress::Kernel*> progress;  // of kernels, by id
 };
 Names* names = nullptr;
 std::atomic<const runtime::Engine*> engine{nullptr};
+std::atomic<SharedProgress*> shared{nullptr};
 std::atomic<int> copy{-1};
 std::array<struct sigaction, kSignals.size()> before;
 
@@ -130,11 +132,17 @@ void report(const Block& block, const char* verb, const char* how) {
     line.say(block, verb, how);
     line.write_to(STDERR_FILENO);
   }
-  const int other = copy.load();
-  if (other < 0) return;
-  Line line(false);
-  line.say(block, verb, how);
-  line.write_to(other);
+  if (const int other = copy.load(); other >= 0) {
+    Line line(false);
+    line.say(block, verb, how);
+    line.write_to(other);
+  }
+  if (SharedProgress* progress = shared.load(); progress != nullptr) {
+    if (block.kernel < names->progress.size() && names->progress[block.kernel] != nullptr)
+      ++names->progress[block.kernel]->failures;
+    if (const runtime::Engine* running = engine.load(); running != nullptr)
+      progress->totals().failed += running->under_way();
+  }
 }
 
 const char* signal_name(int signal) {
@@ -198,8 +206,11 @@ CrashHandler::~CrashHandler() {
   names = nullptr;
 }
 
-void CrashHandler::name_kernel(uint32_t id, const std::string& kernel, const std::string& handler) {
+void CrashHandler::name_kernel(uint32_t id, SharedProgress::Kernel* progress,
+                               const std::string& kernel, const std::string& handler) {
   if (names == nullptr) return;
+  if (names->progress.size() <= id) names->progress.resize(id + 1);
+  names->progress[id] = progress;
   set_name(names->kernels, id, kernel);
   set_name(names->handlers, id, handler);
 }
@@ -210,7 +221,10 @@ void CrashHandler::name_type(uint16_t id, const std::string& type) {
 
 void CrashHandler::copy_to(int descriptor) { copy.store(descriptor); }
 
-void CrashHandler::count_by(const runtime::Engine* running) { engine.store(running); }
+void CrashHandler::count_by(const runtime::Engine* running, SharedProgress* progress) {
+  engine.store(running);
+  shared.store(progress);
+}
 
 void CrashHandler::prepare_thread() {
   struct Stack {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "launcher/shared_progress.hpp"
+
 namespace ringkernel::runtime {
 class Engine;
 }
@@ -21,14 +23,16 @@ class CrashHandler {
   CrashHandler& operator=(const CrashHandler&) = delete;
 
   // Names that the line may need. REQUIRES: before the kernels run.
-  static void name_kernel(uint32_t id, const std::string& kernel, const std::string& handler);
+  // `progress`: where its failures are counted; null: nowhere.
+  static void name_kernel(uint32_t id, SharedProgress::Kernel* progress, const std::string& kernel,
+                          const std::string& handler);
   static void name_type(uint16_t id, const std::string& type);
 
   // Where the line goes beside standard error; negative: nowhere.
   static void copy_to(int descriptor);
 
-  // What counts the messages that are lost; null: nothing does.
-  static void count_by(const runtime::Engine* engine);
+  // What counts the messages that are lost, and what keeps their number; null: nothing does.
+  static void count_by(const runtime::Engine* engine, SharedProgress* progress);
 
   // A stack of the calling thread's own, for when the other one is used up.
   static void prepare_thread();

@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -40,6 +41,10 @@ bool ValuesInput::fetch_own(Record& record) {
 size_t ValuesInput::rest_own() {
   if (next_ == values_.size()) ended();
   return 0;
+}
+
+void ValuesInput::skip_to(const SharedProgress::Input& progress, std::string /*rest*/) {
+  next_ = std::min<size_t>(progress.records.load(), values_.size());
 }
 
 TimerInput::TimerInput(const topology::Input& input, const InputServices& services)
@@ -88,6 +93,10 @@ bool TimerInput::fetch_own(Record& record) {
   --due_;
   record = {Record::Kind::Whole, std::string_view(value_).substr(0, size_), ++ticks_};
   return true;
+}
+
+void TimerInput::skip_to(const SharedProgress::Input& progress, std::string /*rest*/) {
+  ticks_ = progress.records.load();
 }
 
 size_t TimerInput::rest_own() {

@@ -17,6 +17,8 @@ class ValuesInput final : public InputStep {
  protected:
   bool fetch_own(Record& record) override;
   size_t rest_own() override;
+  void skip_to(const SharedProgress::Input& progress, std::string rest) override;
+  void tell(SharedProgress::Input& progress) override { progress.records.store(next_); }
 
  private:
   const std::vector<std::string> values_;  // each with the reader's padding behind it
@@ -38,6 +40,8 @@ class TimerInput final : public InputStep {
  protected:
   bool fetch_own(Record& record) override;
   size_t rest_own() override;
+  void skip_to(const SharedProgress::Input& progress, std::string rest) override;
+  void tell(SharedProgress::Input& progress) override { progress.records.store(ticks_); }
 
  private:
   const std::string value_;  // with the reader's padding behind it

@@ -35,6 +35,11 @@ void InputStep::expect_end() {
   services_.events->expect_input();
 }
 
+void InputStep::go_on_from(SharedProgress::Input& progress, std::string rest) {
+  progress_ = &progress;
+  skip_to(progress, std::move(rest));
+}
+
 void InputStep::ended() {
   if (std::exchange(awaited_, false)) services_.events->input_ended();
 }
@@ -100,6 +105,8 @@ StepStatus InputStep::step(Block& block) {
       take(block, record);
       ++taken;
     }
+    // Before it is seen: what a crash may have been caused by is not given a second time.
+    if (progress_ != nullptr && taken > 0) tell(*progress_);
     runtime::flush_input(block);
     if (taken < batch_) return rest(block, was_stopping);
   } while (monotonic_ns() < until);

@@ -13,6 +13,7 @@
 #include "launcher/message_parser.hpp"
 #include "launcher/poller.hpp"
 #include "launcher/run_events.hpp"
+#include "launcher/shared_progress.hpp"
 #include "runtime/engine.hpp"
 
 namespace ringkernel::launcher {
@@ -42,6 +43,12 @@ class InputStep : public runtime::HostStep {
   void attach(runtime::Node& node) { node_ = &node; }
   // Its end is one that the run waits for. REQUIRES: before the engine starts.
   void expect_end();
+
+  // Goes on where the run before it was, and says there how far it comes. `rest`: what that run had
+  // read and not used. REQUIRES: before the engine starts.
+  void go_on_from(SharedProgress::Input& progress, std::string rest);
+  // What it has read and not used. REQUIRES: drained(), and its node is owned.
+  virtual std::string_view rest() { return {}; }
 
   StepStatus step(Block& block) final;
 
@@ -75,6 +82,14 @@ class InputStep : public runtime::HostStep {
   // After rest_own(): the next record is so near that sleeping until then is not worth it.
   virtual bool goes_on() const { return false; }
 
+  // The own source: where it goes on, and how far it is.
+  virtual void skip_to(const SharedProgress::Input& /*progress*/, std::string /*rest*/) {}
+  virtual void tell(SharedProgress::Input& /*progress*/) {}
+  // It stops because another run will take its place: what it holds is for that one.
+  bool leaves_rest() const {
+    return progress_ != nullptr && stopping() && services_.events->code() == ExitCode::Crashed;
+  }
+
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   bool halted() const { return halted_.load(std::memory_order_relaxed); }
   void wake() { services_.engine->wake(*node_); }
@@ -93,6 +108,7 @@ class InputStep : public runtime::HostStep {
 
   const std::string name_;
   const InputServices& services_;
+  SharedProgress::Input* progress_ = nullptr;
   MessageParser parser_;
   runtime::Node* node_ = nullptr;
   bool awaited_ = false;

@@ -15,12 +15,16 @@
 #include "launcher/control_server.hpp"
 #include "launcher/crash_handler.hpp"
 #include "launcher/log.hpp"
+#include "launcher/other_process.hpp"
 #include "launcher/private_output.hpp"
 #include "launcher/redirects.hpp"
 #include "launcher/run_status.hpp"
 #include "launcher/running_topology.hpp"
+#include "launcher/service_folders.hpp"
 #include "launcher/service_name.hpp"
+#include "launcher/shared_progress.hpp"
 #include "launcher/signals.hpp"
+#include "launcher/supervisor.hpp"
 #include "ringkernel/build.hpp"
 #include "ringkernel/launcher.hpp"
 #include "ringkernel/service.hpp"
@@ -36,8 +40,10 @@ using launcher::PrivateOutput;
 using launcher::RunningTopology;
 using launcher::RunSettings;
 using launcher::ServiceName;
+using launcher::SharedProgress;
 using launcher::SignalsHeld;
 using launcher::SignalWatch;
+using launcher::Supervisor;
 
 // Makes nothing: what a run that crashes leaves is no summary.
 Result<void> check_summary(const std::string& path) {
@@ -74,7 +80,8 @@ class Launch {
     const PrivateOutput output(!request_.service);
     if (auto named = take_name(); !named) return named.error();
     if (auto made = settings(output.descriptor()); !made) return made.error();
-    return run_as(*name_);
+    if (topology_.run.on_kernel_failure == topology::OnKernelFailure::Restart) return supervise();
+    return run_as(std::move(*name_));
   }
 
   Result<void> check() const {
@@ -107,7 +114,8 @@ class Launch {
 
   tl::expected<void, ExitCode> take_name();
   tl::expected<void, ExitCode> settings(int standard_out);
-  ExitCode run_as(ServiceName& name);
+  ExitCode supervise();
+  ExitCode run_as(ServiceName name, pid_t supervisor = 0);
   ExitCode run_started(RunningTopology& running);
   void warn_of_terminal() const;
   bool write_summary(const RunningTopology& running);
@@ -211,8 +219,24 @@ bool Launch::write_summary(const RunningTopology& running) {
   return false;
 }
 
-ExitCode Launch::run_as(ServiceName& name) {
-  const SignalsHeld signals;
+ExitCode Launch::supervise() {
+  auto progress = SharedProgress::create(topology_.inputs.size(), topology_.kernels.size());
+  if (!progress) return refused(ExitCode::Unavailable, progress.error());
+  settings_.progress = progress->get();
+  Supervisor supervisor(topology_.run, **progress,
+                        [this](std::string_view text) { say_of(Voice::Warning, text); });
+  const pid_t self = getpid();
+  auto code = supervisor.supervise([&] { return run_as(name_->lent(), self); },
+                                   [this] {
+                                     // Nothing of the caller's stays open, and what is said of a
+                                     // restart is in the log.
+                                     if (request_.service) (void)launcher::write_to_log(as_.log);
+                                   });
+  return code ? *code : refused(ExitCode::Unavailable, code.error());
+}
+
+ExitCode Launch::run_as(ServiceName name, pid_t supervisor) {
+  const SignalsHeld signals(supervisor);
   const CrashHandler crash_handler(running_name_);
   CrashHandler::prepare_thread();
   RunningTopology running(topology_, settings_);
@@ -225,7 +249,7 @@ ExitCode Launch::run_as(ServiceName& name) {
       [this](std::string_view text) { say_of(Voice::Notice, text); });
   auto server = ControlServer::start(std::move(name), running);
   if (!server) return refused(ExitCode::Unavailable, server.error());
-  warn_of_terminal();
+  if (settings_.progress == nullptr || settings_.progress->restarts() == 0) warn_of_terminal();
   ExitCode code = ExitCode::Ok;
   if (auto started = running.start(); !started) {
     code = refused(started.error().code, started.error().error);
@@ -264,6 +288,20 @@ ExitCode Launch::run_started(RunningTopology& running) {
   return code;
 }
 
+Result<void> compile_for_present(const Topology& topology) {
+  auto report = build_handlers(topology, {present_architectures()});
+  if (!report) return tl::unexpected(report.error());
+  // One processor is enough for a kernel to run.
+  std::map<std::string, std::optional<Error>> wrong;
+  for (BuiltHandler& built : report->handlers) {
+    const auto [of_kernel, is_first] = wrong.emplace(built.kernel, built.error);
+    if (!is_first && !built.error) of_kernel->second.reset();
+  }
+  for (auto& [kernel, error] : wrong)
+    if (error) return tl::unexpected(std::move(*error));
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_launch(const Topology& topology, const LaunchRequest& request) {
@@ -276,17 +314,9 @@ ExitCode launch(const Topology& topology, const LaunchRequest& request) {
 
 Result<void> compile_handlers(const Topology& topology) {
   const PrivateOutput output(true);
-  auto report = build_handlers(topology, {present_architectures()});
-  if (!report) return tl::unexpected(report.error());
-  // One processor is enough for a kernel to run.
-  std::map<std::string, std::optional<Error>> wrong;
-  for (BuiltHandler& built : report->handlers) {
-    const auto [of_kernel, is_first] = wrong.emplace(built.kernel, built.error);
-    if (!is_first && !built.error) of_kernel->second.reset();
-  }
-  for (auto& [kernel, error] : wrong)
-    if (error) return tl::unexpected(std::move(*error));
-  return {};
+  // To know what is present it opens the driver, which a run that is forked from here must not find
+  // open.
+  return launcher::in_other_process([&] { return compile_for_present(topology); });
 }
 
 }  // namespace ringkernel

@@ -36,6 +36,8 @@ class RecordSplitter {
   virtual bool last(bool complete, Record& record) = 0;
 
   uint64_t position() const { return position_; }
+  // The next record is the one behind this position.
+  virtual void go_on_from(uint64_t position) { position_ = position; }
 
  protected:
   ByteBuffer buffer_;
@@ -52,6 +54,10 @@ class LineSplitter final : public RecordSplitter {
   explicit LineSplitter(size_t padding) : RecordSplitter(padding) {}
   bool next(Record& record) override;
   bool last(bool complete, Record& record) override;
+  void go_on_from(uint64_t position) override {
+    position_ = position;
+    started_ = position > 0;
+  }
 
  private:
   bool skip_mark(bool ended);

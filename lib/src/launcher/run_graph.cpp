@@ -59,6 +59,9 @@ class Builder {
   tl::expected<Channel, StartError> open_input(const topology::Input& input,
                                                bool& stdin_like) const;
   tl::expected<Channel, StartError> open_output(const topology::Output& output) const;
+  bool is_restart() const {
+    return settings_.progress != nullptr && settings_.progress->restarts() > 0;
+  }
   runtime::Node* node(const std::string& name) const;
   uint32_t port_of(const topology::Wire& wire) const;
 
@@ -121,6 +124,10 @@ Started Builder::add_input(const topology::Input& input) {
                                          follows ? input.path : "");
   }
   added.step = step.get();
+  if (settings_.progress != nullptr) {
+    const size_t i = graph_.inputs.size();
+    added.step->go_on_from(settings_.progress->input(i), settings_.progress->rest_of(i));
+  }
   std::vector<MessageInfo> types;
   for (const auto& type : added.step->parser().types()) types.push_back(info_of(*type));
   auto node = graph_.engine->add_input(input.name, std::move(types), std::move(step));
@@ -143,11 +150,11 @@ tl::expected<Channel, StartError> Builder::open_output(const topology::Output& o
   if (settings_.capture) return Channel();
   if (file.empty() && output.kind == topology::Output::Kind::Discard) return Channel();
   const bool to_stdout = file.empty() ? output.kind == topology::Output::Kind::Stdout : file == "-";
-  const bool append = file.empty() && output.append;
+  const bool append = is_restart() || (file.empty() && output.append);
   auto channel = !to_stdout ? Channel::open_to_write(file.empty() ? output.path : file, append)
                  : settings_.stdout_file.empty()
                      ? Channel::of(settings_.standard_out, Channel::Direction::Write)
-                     : Channel::open_to_write(settings_.stdout_file, false);
+                     : Channel::open_to_write(settings_.stdout_file, is_restart());
   if (channel) return std::move(*channel);
   Error error = channel.error();
   error.message = "output '" + output.name + "': " + error.message;
@@ -222,9 +229,11 @@ Started Builder::add_kernels(const std::vector<const HandlerModule*>& modules,
     spec.device_image = std::move(placements[i].image);
     auto node = graph_.engine->add_kernel(std::move(spec));
     if (!node) return refused(node.error());
-    graph_.kernels.push_back({&kernel, modules[i], *node});
+    SharedProgress::Kernel* progress =
+        settings_.progress != nullptr ? &settings_.progress->kernel(i) : nullptr;
+    graph_.kernels.push_back({&kernel, modules[i], *node, progress});
     const topology::Handler& handler = kernel.handler;
-    CrashHandler::name_kernel((*node)->id(), kernel.name,
+    CrashHandler::name_kernel((*node)->id(), progress, kernel.name,
                               handler.kind == topology::Handler::Kind::Source ? handler.source
                               : handler.kind == topology::Handler::Kind::Code
                                   ? handler.position.file + ":" + std::to_string(handler.code_line)
@@ -308,7 +317,7 @@ Started Builder::set_credits() {
 RunGraph::~RunGraph() {
   // Its thread wakes nodes of the engine.
   if (poller) poller->stop();
-  CrashHandler::count_by(nullptr);
+  CrashHandler::count_by(nullptr, nullptr);
   engine.reset();
 }
 
@@ -328,9 +337,11 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   auto made = runtime::Engine::create(options);
   if (!made) return refused(made.error());
   engine = std::move(*made);
-  CrashHandler::count_by(engine.get());
-  engine->set_on_failure([this, goes_on = topology.run.continue_on_kernel_failure](
-                             const runtime::Node& kernel, const Error& error) {
+  CrashHandler::count_by(engine.get(), settings.progress);
+  const bool goes_on = topology.run.on_kernel_failure == topology::OnKernelFailure::Continue;
+  engine->set_on_failure([this, goes_on](const runtime::Node& kernel, const Error& error) {
+    for (const Kernel& one : kernels)
+      if (one.node == &kernel && one.progress != nullptr) ++one.progress->failures;
     std::string text = "kernel '" + kernel.name() + "' failed: " + error.message;
     if (kernel.saves_buffers()) text += "; its buffers are lost, and not saved";
     if (goes_on)
@@ -344,7 +355,8 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   auto started = Poller::start();
   if (!started) return start_error(ExitCode::Unavailable, started.error());
   poller = std::move(*started);
-  if (!settings.capture_dead_letters)
+  const bool begins = settings.progress == nullptr || settings.progress->restarts() == 0;
+  if (!settings.capture_dead_letters && begins)
     if (auto cleared = DeadLetterFile::clear(dead_letter_file); !cleared)
       return start_error(ExitCode::OutputError, cleared.error());
   dead_letters =

@@ -12,6 +12,7 @@
 #include "launcher/output_step.hpp"
 #include "launcher/placement.hpp"
 #include "launcher/running_topology.hpp"
+#include "launcher/shared_progress.hpp"
 #include "launcher/stream_input.hpp"
 #include "runtime/engine.hpp"
 #include "topology/topology.hpp"
@@ -25,6 +26,7 @@ struct RunGraph {
     const topology::Kernel* kernel = nullptr;
     const HandlerModule* module = nullptr;
     runtime::Node* node = nullptr;
+    SharedProgress::Kernel* progress = nullptr;  // null: the launch has this run alone
   };
   struct Input {
     const topology::Input* input = nullptr;

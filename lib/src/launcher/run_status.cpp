@@ -111,7 +111,7 @@ Json kernel_json(const RunGraph::Kernel& kernel, const runtime::KernelCounts& co
                                                         {"p99", counts.latency.p99_us},
                                                         {"p999", counts.latency.p999_us},
                                                         {"max", counts.latency.max_us}};
-  json["restarts"] = 0;
+  json["restarts"] = kernel.progress != nullptr ? kernel.progress->restarts.load() : 0;
   if (const std::string error = node.last_error(); !error.empty()) json["last_error"] = error;
   return json;
 }

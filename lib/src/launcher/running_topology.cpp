@@ -16,6 +16,7 @@
 #include "launcher/request_desk.hpp"
 #include "launcher/run_graph.hpp"
 #include "launcher/run_status.hpp"
+#include "launcher/shared_progress.hpp"
 
 namespace ringkernel::launcher {
 namespace {
@@ -126,6 +127,7 @@ struct RunningTopology::Impl {
   void save_buffers();
   void complain_unsaved(const Result<void>& terminated);
   bool too_many_failed(const RunTotals& totals) const;
+  void leave_to_next(const RunTotals& totals);
   Result<const RunGraph::Input*> input_named(const std::string& input) const;
 };
 
@@ -209,9 +211,17 @@ ExitCode RunningTopology::run() {
 }
 
 bool RunningTopology::Impl::too_many_failed(const RunTotals& totals) const {
-  const uint64_t failed = totals.bad + totals.failed;
+  uint64_t failed = totals.bad + totals.failed;
+  uint64_t lines = totals.lines;
+  uint64_t handled = totals.handled;
+  if (settings.progress != nullptr) {
+    const SharedProgress::Totals& before = settings.progress->totals();
+    failed += before.failed.load();
+    lines += before.lines.load();
+    handled += before.handled.load();
+  }
   if (topology.run.max_failed_percent) {
-    const auto of = static_cast<double>(totals.lines > 0 ? totals.lines : totals.handled);
+    const auto of = static_cast<double>(lines > 0 ? lines : handled);
     return static_cast<double>(failed) > of * *topology.run.max_failed_percent / 100;
   }
   return failed > topology.run.max_failed;
@@ -273,11 +283,28 @@ ExitCode RunningTopology::Impl::end() {
     graph.dead_letters->close();
   }
   if (interrupted.load()) code = first_of(code, ExitCode::Interrupted);
-  if (too_many_failed(totals_of(graph))) code = first_of(code, ExitCode::Failed);
-  return first_of(code, graph.events.code());
+  const RunTotals totals = totals_of(graph);
+  if (too_many_failed(totals)) code = first_of(code, ExitCode::Failed);
+  code = first_of(code, graph.events.code());
+  if (settings.progress != nullptr && code == ExitCode::Crashed) leave_to_next(totals);
+  return code;
+}
+
+// What another run in the place of this one goes on from.
+void RunningTopology::Impl::leave_to_next(const RunTotals& totals) {
+  for (size_t i = 0; i < graph.inputs.size() && !stuck.load(); ++i) {
+    const RunGraph::Input& input = graph.inputs[i];
+    graph.engine->run_on(*input.node,
+                         [&](Block&) { settings.progress->keep_rest(i, input.step->rest()); });
+  }
+  SharedProgress::Totals& all = settings.progress->totals();
+  all.lines += totals.lines;
+  all.handled += totals.handled;
+  all.failed += totals.bad + totals.failed;
 }
 
 void RunningTopology::stop(Cause cause) {
+  if (impl_->settings.progress != nullptr) impl_->settings.progress->end();
   if (cause == Cause::Interrupt) impl_->interrupted.store(true);
   impl_->stop_asked.store(true);
   impl_->graph.events.notify();
@@ -298,7 +325,13 @@ std::string RunningTopology::ready_line() const {
 
 std::string RunningTopology::summary_line() const {
   const double run_s = impl_->run_s.load();
-  return "done in " + duration_text(run_s) + ": " + launcher::summary_line(impl_->graph);
+  std::string text =
+      "done in " + duration_text(run_s) + ": " + launcher::summary_line(impl_->graph);
+  SharedProgress* progress = impl_->settings.progress;
+  if (progress != nullptr && progress->restarts() > 0)
+    text += fmt::format("; after {} restart{}, and {} failed before the last", progress->restarts(),
+                        progress->restarts() == 1 ? "" : "s", progress->totals().failed.load());
+  return text;
 }
 
 std::string RunningTopology::progress_line() const { return launcher::summary_line(impl_->graph); }

@@ -25,6 +25,7 @@ namespace ringkernel::launcher {
 
 class InputStep;
 class LoadRoots;
+class SharedProgress;
 struct InputServices;
 
 // Why a run did not start, with the code to exit with.
@@ -60,7 +61,8 @@ struct RunSettings {
   // Set: makes the step of an input, whose end the run waits for; null: the input's own.
   std::function<std::unique_ptr<InputStep>(const topology::Input&, const InputServices&)>
       make_input;
-  const LoadRoots* load = nullptr;  // told of every message that is handled or written
+  SharedProgress* progress = nullptr;  // set: a run among several of one launch
+  const LoadRoots* load = nullptr;     // told of every message that is handled or written
 };
 
 // What has been handled so far by each kernel, and written by each output, in the topology's order.

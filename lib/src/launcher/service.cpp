@@ -29,12 +29,19 @@ ExitCode await(int pipe) {
   }
 }
 
-Result<void> redirect(int from, int to) {
-  return dup2(from, to) < 0 ? Result<void>(tl::unexpected(io_error("cannot redirect")))
-                            : Result<void>();
-}
-
 }  // namespace
+
+Result<void> launcher::write_to_log(const std::string& log) {
+  const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file < 0) return tl::unexpected(io_error("cannot open the log", log));
+  fflush(nullptr);
+  Result<void> redirected;
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+    if (dup2(file, stream) < 0)
+      redirected = tl::unexpected(io_error("cannot write to the log", log));
+  close(file);
+  return redirected;
+}
 
 Result<std::optional<ExitCode>> Detached::detach(std::optional<Detached>& child) {
   int ends[2];
@@ -74,13 +81,7 @@ Detached::Detached(Detached&& other) noexcept : pipe_(std::exchange(other.pipe_,
 Detached::~Detached() { failed(ExitCode::Crashed); }
 
 Result<void> Detached::ready(const std::string& log) {
-  const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (file < 0) return tl::unexpected(io_error("cannot open the log", log));
-  fflush(nullptr);
-  auto redirected = redirect(file, STDOUT_FILENO);
-  if (redirected) redirected = redirect(file, STDERR_FILENO);
-  close(file);
-  if (!redirected) return redirected;
+  if (auto redirected = launcher::write_to_log(log); !redirected) return redirected;
   failed(ExitCode::Ok);
   return {};
 }

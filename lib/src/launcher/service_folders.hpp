@@ -15,4 +15,7 @@ Result<std::string> state_folder_of(const std::string& name);
 // Every missing folder of `path` is made with mode 0700.
 Result<void> make_folders(const std::string& path);
 
+// Standard output and error go to `log` from now on. IoError.
+Result<void> write_to_log(const std::string& log);
+
 }  // namespace ringkernel::launcher

@@ -166,12 +166,12 @@ Result<ServiceName> ServiceName::take(const std::string& folder, const std::stri
   if (answer == LockAnswer::Failed) {
     return tl::unexpected(io_error("cannot lock it", lock_path(folder, name)));
   }
-  unlink(socket_path(folder, name).c_str());
   return ServiceName(folder, name, lock);
 }
 
 Result<int> ServiceName::listen() {
   const std::string path = socket_path(folder_, name_);
+  unlink(path.c_str());  // of a run before this one, which may have crashed
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener < 0) return tl::unexpected(io_error("cannot make a socket", path));
   const SocketAddress address(folder_, name_);
@@ -205,8 +205,9 @@ Result<int> connect_to(const std::string& folder, const std::string& name) {
   const Error not_found{ErrorCode::NotFound, "no topology named '" + name + "' is running", {}};
   if (!is_topology_name(name)) return tl::unexpected(not_found);
   const SocketAddress address(folder, name);
-  // Between taking its name and listening a new process has no socket yet.
-  constexpr int kTries = 100;
+  // Between taking its name and listening a new process has no socket yet, nor has one that is
+  // about to be started again.
+  constexpr int kTries = 300;
   for (int tries = 0;; ++tries) {
     const int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (peer < 0) return tl::unexpected(io_error("cannot make a socket", {}));
@@ -221,7 +222,10 @@ Result<int> connect_to(const std::string& folder, const std::string& name) {
     struct stat found {};
     const bool known = stat(lock_path(folder, name).c_str(), &found) == 0 ||
                        stat(socket_path(folder, name).c_str(), &found) == 0;
-    if (!known || tries == kTries || !alive(folder, name)) return tl::unexpected(not_found);
+    if (!known || !alive(folder, name)) return tl::unexpected(not_found);
+    if (tries == kTries)
+      return fail(ErrorCode::Timeout,
+                  "'" + name + "' does not answer: it is starting, or waits to be started again");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }

@@ -27,6 +27,9 @@ class ServiceName {
 
   const std::string& name() const { return name_; }
 
+  // The same name for a process of this one's, which holds it no longer than this one does.
+  ServiceName lent() const { return ServiceName(folder_, name_, -1); }
+
   // A listening Unix stream socket, mode 0600, non-blocking, at NAME.sock; the caller closes it.
   Result<int> listen();
 

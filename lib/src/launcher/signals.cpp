@@ -10,7 +10,7 @@
 
 namespace ringkernel::launcher {
 
-SignalsHeld::SignalsHeld() {
+SignalsHeld::SignalsHeld(pid_t supervisor) : supervisor_(supervisor) {
   sigemptyset(&held_);
   sigaddset(&held_, SIGINT);
   sigaddset(&held_, SIGTERM);
@@ -30,10 +30,14 @@ SignalsHeld::~SignalsHeld() {
 }
 
 int SignalsHeld::wait() const {
-  int signal = 0;
-  while (sigwait(&held_, &signal) != 0) {
+  for (;;) {
+    siginfo_t info{};
+    const int signal = sigwaitinfo(&held_, &info);
+    if (signal < 0) continue;
+    const bool direct =
+        info.si_code == SI_KERNEL || (info.si_code == SI_USER && info.si_pid != getpid());
+    if (!direct || supervisor_ == 0 || getppid() != supervisor_) return signal;
   }
-  return signal;
 }
 
 SignalWatch::SignalWatch(const SignalsHeld& signals, std::function<void(bool interrupt)> stop,

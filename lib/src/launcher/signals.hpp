@@ -13,7 +13,9 @@ namespace ringkernel::launcher {
 // write.
 class SignalsHeld {
  public:
-  SignalsHeld();
+  // `supervisor`: the process that hands them on, so that those sent to all of the group do not
+  // count twice; 0: none does.
+  explicit SignalsHeld(pid_t supervisor = 0);
   ~SignalsHeld();
   SignalsHeld(const SignalsHeld&) = delete;
   SignalsHeld& operator=(const SignalsHeld&) = delete;
@@ -21,6 +23,7 @@ class SignalsHeld {
   int wait() const;
 
  private:
+  const pid_t supervisor_;
   sigset_t held_;
   sigset_t before_;
   struct sigaction pipe_before_ {};

@@ -1,5 +1,8 @@
 #include "launcher/stream_input.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -30,7 +33,38 @@ StreamInput::~StreamInput() {
   if (watched_) services().poller->remove(own_.descriptor());
 }
 
+// What can be read again is; of anything else, what has been read is handed over.
+void StreamInput::skip_to(const SharedProgress::Input& progress, std::string rest) {
+  splitter_->go_on_from(progress.records.load());
+  if (!own_.is_open()) return;
+  if (own_.is_regular()) {
+    if (progress.records.load() > 0)
+      lseek(own_.descriptor(), static_cast<off_t>(progress.offset.load()), SEEK_SET);
+    return;
+  }
+  if (progress.records.load() > 0) own_.had_writer();
+  ByteBuffer& buffer = splitter_->buffer();
+  std::copy(rest.begin(), rest.end(), buffer.room(rest.size()).begin());
+  buffer.filled(rest.size());
+}
+
+void StreamInput::tell(SharedProgress::Input& progress) {
+  progress.records.store(splitter_->position());
+  if (!own_.is_open() || !own_.is_regular()) return;
+  const off_t read = lseek(own_.descriptor(), 0, SEEK_CUR);
+  const auto unused = static_cast<off_t>(splitter_->buffer().size());
+  progress.offset.store(read > unused ? static_cast<uint64_t>(read - unused) : 0);
+}
+
+std::string_view StreamInput::rest() {
+  return own_.is_open() && !own_.is_regular() ? splitter_->buffer().view() : std::string_view();
+}
+
 bool StreamInput::fetch_own(Record& record) {
+  if (leaves_rest()) {
+    last_given_ = true;
+    return false;
+  }
   for (;;) {
     if (splitter_->next(record)) return true;
     if (last_given_) return false;

@@ -17,9 +17,13 @@ class StreamInput final : public InputStep {
               const std::string& follow);
   ~StreamInput() override;
 
+  std::string_view rest() override;
+
  protected:
   bool fetch_own(Record& record) override;
   size_t rest_own() override;
+  void skip_to(const SharedProgress::Input& progress, std::string rest) override;
+  void tell(SharedProgress::Input& progress) override;
 
  private:
   bool fill();  // false: nothing came

@@ -387,7 +387,13 @@ void Printer::run(const Topology& topology) {
     key(1, "until", run.until.kind == Until::Kind::Forever ? "forever" : "inputs_end");
   key(1, "on_signal_drain", duration(run.on_signal_drain));
   key(1, "on_bad_input", run.stop_on_bad_input ? "stop" : "dead_letter");
-  key(1, "on_kernel_failure", run.continue_on_kernel_failure ? "continue" : "stop");
+  constexpr const char* kOnFailure[] = {"stop", "continue", "restart"};
+  key(1, "on_kernel_failure", kOnFailure[static_cast<size_t>(run.on_kernel_failure)]);
+  if (run.on_kernel_failure == OnKernelFailure::Restart) {
+    key(1, "max_restarts", std::to_string(run.max_restarts));
+    key(1, "restart_window", duration(run.restart_window));
+    key(1, "restart_delay", duration(run.restart_delay));
+  }
   if (run.max_failed_percent) {
     std::array<char, 64> text;
     auto end = std::to_chars(text.data(), text.data() + text.size(), *run.max_failed_percent).ptr;

@@ -52,6 +52,20 @@ void read_max_failed(Reader& reader, const Value& value, Run& run) {
   if (auto n = reader.as_integer(*limit, 0, uint64_t{1} << 62)) run.max_failed = *n;
 }
 
+void read_restart(Reader& reader, const Value& value, Run& run) {
+  constexpr uint64_t kMostRestarts = 1'000'000;
+  if (auto most = reader.integer(value, "max_restarts", 1, kMostRestarts))
+    run.max_restarts = static_cast<uint32_t>(*most);
+  if (auto window = reader.duration(value, "restart_window")) run.restart_window = *window;
+  if (auto delay = reader.duration(value, "restart_delay")) run.restart_delay = *delay;
+  if (run.on_kernel_failure == OnKernelFailure::Restart) return;
+  for (const char* key : {"max_restarts", "restart_window", "restart_delay"})
+    if (const Value* set = value.find(key))
+      reader.warning(set->position,
+                     std::string("'") + key + "' has no effect without on_kernel_failure: restart",
+                     "no-effect");
+}
+
 }  // namespace
 
 void read_run(Reader& reader) {
@@ -63,7 +77,8 @@ void read_run(Reader& reader) {
     if (auto bad = reader.choice(*value, Section::Run, "on_bad_input"))
       run.stop_on_bad_input = *bad == 1;
     if (auto failure = reader.choice(*value, Section::Run, "on_kernel_failure"))
-      run.continue_on_kernel_failure = *failure == 1;
+      run.on_kernel_failure = static_cast<OnKernelFailure>(*failure);
+    read_restart(reader, *value, run);
     read_max_failed(reader, *value, run);
   }
   const Value* dead_letters = reader.document.find("dead_letters");

@@ -30,7 +30,9 @@ bool Reader::check_keys(const Value& map, Section section, const std::string& wh
   for (const auto& [key, value] : map.members) {
     if (find_key(section, key.text) != nullptr) continue;
     if (is_later(section, key.text))
-      error(key.position, "'" + key.text + "' is not available in this version", "not-available");
+      error(
+          key.position, "'" + key.text + "' is not available in this version", "not-available",
+          key.text == "restart" ? "of the whole run there is: run.on_kernel_failure: restart" : "");
     else
       error(key.position, "unknown key '" + key.text + "' in " + what, "unknown-key",
             did_you_mean(key.text, keys_of(section)));

@@ -147,11 +147,16 @@ struct Until {
   uint64_t count = 0;
 };
 
+enum class OnKernelFailure : uint8_t { Stop, Continue, Restart };
+
 struct Run {
   Until until;
   Duration on_signal_drain = std::chrono::seconds(30);
-  bool stop_on_bad_input = false;           // on_bad_input: stop
-  bool continue_on_kernel_failure = false;  // on_kernel_failure: continue
+  bool stop_on_bad_input = false;  // on_bad_input: stop
+  OnKernelFailure on_kernel_failure = OnKernelFailure::Stop;
+  uint32_t max_restarts = 5;
+  Duration restart_window = std::chrono::minutes(10);
+  Duration restart_delay = std::chrono::milliseconds(100);
   uint64_t max_failed = 0;
   std::optional<double> max_failed_percent;  // max_failed: 1%
 };

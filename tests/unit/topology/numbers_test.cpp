@@ -102,6 +102,8 @@ TEST_CASE("options are spelled as in JSON") {
   CHECK(with("stdin: jsonl", "stdin: jsonl\n    deadline: 1_000us") ==
         "bad-number 31:15 write 1000us");
   auto run = [](const std::string& line) { return advised(kSample + "run: {" + line + "}\n"); };
+  CHECK(run("max_restarts: 0").find("39:21") != std::string::npos);
+  CHECK(run("max_restarts: 3").find("no-effect") != std::string::npos);
   CHECK(run("max_failed: 010") == "bad-number 39:19 " + kOctal);
   CHECK(run("max_failed: 05%") == "bad-number 39:19 write 5%");
   CHECK(run("on_signal_drain: '05s'") == "bad-number 39:24 write 5s");

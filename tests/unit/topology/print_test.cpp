@@ -68,7 +68,8 @@ wires:
   tick: copy
   list: {to: copy, on_full: drop_oldest}
   copy.out: o
-run: {max_failed: 2.5%, until: {output: o, count: 3}}
+run: {max_failed: 2.5%, until: {output: o, count: 3}, on_kernel_failure: restart,
+      max_restarts: 7, restart_window: 1h, restart_delay: 2s}
 dead_letters: {file: d.jsonl}
 tests:
   - name: "quotes \" and $$"
