@@ -97,6 +97,16 @@ EOF
   same "balanced" true "$(jq .balanced sum.json)"
 }
 
+@test "a GPU that takes no kernel is 70, one on which it does not fit 78" {
+  pass_topology
+  for call in cuModuleGetFunction cuFuncLoad cuLaunchKernel; do
+    RK_SIMULATED_FAILS=$call run_ringk 70 launch pass.yaml </dev/null
+    has "$stderr" CUDA_ERROR_
+    has "$stderr" pass
+  done
+  run_ringk 78 launch pass.yaml --set kernels.pass.launch.grid_size=60000 </dev/null
+}
+
 @test "a run that goes on without its GPU says so in status" {
   pass_topology
   export RK_SIMULATED_DIES_WITH=$PWD/fault

@@ -682,6 +682,7 @@ SIMULATED CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction fun
 SIMULATED CUresult cuLaunchKernel(CUfunction function, unsigned grid, unsigned, unsigned,
                                   unsigned block, unsigned, unsigned, unsigned shared,
                                   CUstream stream, void** arguments, void**) {
+  MAY_FAIL;
   return launch(function, grid, block, shared, stream, arguments);
 }
 SIMULATED CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid, unsigned, unsigned,

@@ -22,12 +22,12 @@ tl::unexpected<StartError> start_error(ExitCode code, Error error) {
 // What the engine refuses is a topology that cannot run as it stands; a file that it cannot read is
 // one that a buffer is loaded from.
 tl::unexpected<StartError> refused(const Error& error) {
-  const bool memory = error.code == ErrorCode::OutOfMemory;
-  const bool file = error.code == ErrorCode::NotFound || error.code == ErrorCode::IoError;
-  return start_error(memory ? ExitCode::Unavailable
-                     : file ? ExitCode::NoInput
-                            : ExitCode::Invalid,
-                     error);
+  ExitCode code = ExitCode::Invalid;
+  if (error.code == ErrorCode::OutOfMemory) code = ExitCode::Unavailable;
+  if (error.code == ErrorCode::DeviceError) code = ExitCode::Crashed;
+  if (error.code == ErrorCode::NotFound || error.code == ErrorCode::IoError)
+    code = ExitCode::NoInput;
+  return start_error(code, error);
 }
 
 MessageInfo info_of(const schema::MessageType& type) {

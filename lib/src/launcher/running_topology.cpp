@@ -164,8 +164,12 @@ tl::expected<void, StartError> RunningTopology::start() {
   auto built = run.graph.build(run.topology, run.settings, *modules, std::move(*placements),
                                run.name, run.dead_letter_file);
   if (!built) return built;
-  if (auto started = run.graph.engine->start(); !started)
-    return tl::unexpected(StartError{ExitCode::Unavailable, started.error()});
+  if (auto started = run.graph.engine->start(); !started) {
+    const ErrorCode why = started.error().code;
+    const bool device = why == ErrorCode::DeviceError || why == ErrorCode::LaunchFailed;
+    return tl::unexpected(
+        StartError{device ? ExitCode::Crashed : ExitCode::Unavailable, started.error()});
+  }
   for (const auto& input : run.graph.inputs) {
     if (input.timer != nullptr) input.timer->begin();
     run.graph.engine->wake(*input.node);

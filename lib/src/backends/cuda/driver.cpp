@@ -149,9 +149,8 @@ Error Driver::error(CUresult result, std::string_view what) const {
     text += ": CUDA error " + std::to_string(result);
   if (api_.cuGetErrorString(result, &sentence) == kSuccess && sentence != nullptr)
     text += std::string(" (") + sentence + ")";
-  const ErrorCode code = result == kErrorOutOfMemory ? ErrorCode::OutOfMemory
-                         : is_sticky(result)         ? ErrorCode::DeviceError
-                                                     : ErrorCode::LaunchFailed;
+  const ErrorCode code =
+      result == kErrorOutOfMemory ? ErrorCode::OutOfMemory : ErrorCode::DeviceError;
   return {code, std::move(text), ""};
 }
 

@@ -58,7 +58,7 @@ class Driver {
   int version() const { return version_; }  // 13000: CUDA 13.0
 
   // `what` was tried and answered `result`: OutOfMemory where memory is what lacks, else
-  // DeviceError where the context is lost, else LaunchFailed; with CUDA's name and sentence.
+  // OutOfMemory or DeviceError, with CUDA's name and sentence.
   Error error(CUresult result, std::string_view what) const;
 
   // Every device, in CUDA's order, usable or not: see DeviceProperties::unusable().

@@ -438,8 +438,9 @@ Result<void> ResidentKernel::start() {
                                 arguments, nullptr);
   }
   if (result == kSuccess) return {};
-  return tl::unexpected(
-      named(device_->driver().error(result, "launching it on " + device_->name())));
+  Error error = named(device_->driver().error(result, "launching it on " + device_->name()));
+  if (!is_sticky(result)) error.code = ErrorCode::LaunchFailed;
+  return tl::unexpected(std::move(error));
 }
 
 bool ResidentKernel::all_are(ResidentState state) const {
