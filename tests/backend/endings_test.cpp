@@ -396,6 +396,39 @@ TEST_CASE("a stamp far ahead of the clock is refused") {
   CHECK(got->header.hlc > envelope.header.hlc);
 }
 
+TEST_CASE("who receives before the first message was sent gets it, and hears of the end") {
+  Runtime runtime = make_runtime();
+  auto spoken = runtime.launch<Add>("spoken").value();
+  auto silent = runtime.launch<Add>("silent").value();
+  auto ended = runtime.launch<Add>("ended").value();
+  CHECK(code_of(spoken.try_receive()) == ErrorCode::QueueEmpty);
+  CHECK(code_of(spoken.receive(1ms)) == ErrorCode::Timeout);
+  std::thread receiver([&] { CHECK(receive(spoken).id == 7); });
+  std::thread waiting([&] { CHECK(code_of(silent.receive()) == ErrorCode::Closed); });
+  ok(spoken.send(Number{7, 0, 1}));
+  receiver.join();
+  ok(silent.terminate());
+  waiting.join();
+  // Nobody has ever asked for what it says.
+  ok(ended.terminate());
+  CHECK(code_of(ended.receive()) == ErrorCode::Closed);
+  CHECK(code_of(ended.try_receive()) == ErrorCode::Closed);
+}
+
+TEST_CASE("of two ports the one without a wire is heard by the host, whatever came first") {
+  for (const bool received_before : {false, true}) {
+    CAPTURE(received_before);
+    Runtime runtime = make_runtime();
+    auto first = runtime.launch<Add>("first", {}, {.amount = 1}).value();
+    auto second = runtime.launch<Add>("second", {}, {.amount = 10}).value();
+    if (received_before) CHECK(code_of(first.try_receive()) == ErrorCode::QueueEmpty);
+    ok(runtime.connect(first.port("out"), second));
+    ok(first.send(Number{1, 0, 1}));
+    CHECK(receive(second).value == 12);
+    CHECK(runtime.wait_idle());
+  }
+}
+
 TEST_CASE("one receive per event of the descriptor leaves nothing behind") {
   Runtime runtime = make_runtime();
   auto kernel = runtime.launch<Add>("add").value();

@@ -157,6 +157,8 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
       return fail(ErrorCode::Closed,
                   "kernel '" + end->name_ + "' is " + std::string(to_string(end->state())),
                   spec.id);
+  // What it is told it may have something to say of.
+  if (auto done = attach_receiver(*to); !done) return tl::unexpected(done.error());
   auto made = make_plan(spec, from, to);
   if (!made) return tl::unexpected(made.error());
   const Plan& plan = *made;

@@ -219,7 +219,8 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
   if (laid_out)
     laid_out = spec.device ? impl_->put_on_device(kernel, spec) : impl_->lay_out_buffers(kernel);
   kernel.transfer_.close_sources();
-  if (laid_out && spec.host_queues) laid_out = impl_->attach_receiver(kernel);
+  const bool speaks_unasked = m->has_start || m->has_poll || m->has_stop || spec.device;
+  if (laid_out && speaks_unasked) laid_out = impl_->attach_receiver(kernel);
   if (laid_out && impl_->started_ && kernel.remote_ != nullptr) laid_out = kernel.remote_->launch();
   if (!laid_out) {
     if (kernel.remote_ != nullptr) {

@@ -195,8 +195,12 @@ class EngineImpl {
 
   // The sending end for host threads, made on first use.
   Result<std::shared_ptr<HostSender>> sender_to(GraphNode& node);
-  // One queue to the host for the kernel's unconnected ports.
+  // One queue to the host for a library kernel's unconnected ports, made when it can first have
+  // something to say: with a way for messages into it, or a hook. Idempotent.
   Result<void> attach_receiver(GraphNode& node);
+  // Attached now where it is not yet. QueueEmpty: there are no ports; Closed: the kernel has ended
+  // and has said nothing.
+  Result<std::shared_ptr<HostReceiver>> receiver_of(GraphNode& node);
   GraphNode* host();
   // The port is wired elsewhere now: nothing more of it goes to the host. Fails where messages of
   // it still wait for a receive().

@@ -209,6 +209,7 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
     return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(node.state())), node.name_);
   if (node.module_ == nullptr || node.module_->accept_count == 0)
     return fail(ErrorCode::InvalidMessage, "'" + node.name_ + "' accepts no messages", node.name_);
+  if (auto done = attach_receiver(node); !done) return tl::unexpected(done.error());
   auto owned = std::make_unique<GraphEdge>();
   GraphEdge& edge = *owned;
   edge.id_ = "host:" + node.name_;
@@ -286,9 +287,13 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
 }
 
 Result<void> EngineImpl::attach_receiver(GraphNode& node) {
+  const std::lock_guard lock(change_);
+  if (node.module_ == nullptr) return {};
   const HandlerModule& m = *node.module_;
-  uint32_t ports = m.port_count;
-  if (ports == 0) return {};
+  std::vector<uint32_t> open;  // ports without a wire
+  for (uint32_t p = 0; p < m.port_count; ++p)
+    if (node.parts_[0]->port_edges[p].empty()) open.push_back(p);
+  if (!node.host_queues_ || node.receiver_ != nullptr || open.empty()) return {};
   auto owned = std::make_unique<GraphEdge>();
   GraphEdge& edge = *owned;
   edge.id_ = node.name_ + ":host";
@@ -296,7 +301,7 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
   edge.from_ = &node;
   edge.to_ = host();
   edge.kind_ = RingKind::Mpmc;
-  for (uint32_t p = 0; p < ports; ++p)
+  for (const uint32_t p : open)
     edge.payload_size_ = std::max(edge.payload_size_, m.ports[p].message.size);
   uint32_t stride = slot_stride(edge.payload_size_);
   uint32_t capacity = round_up_to_power_of_two(node.options_.output_queue_capacity);
@@ -308,35 +313,62 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
   if (!received) return tl::unexpected(received.error());
   edge.received_.push_back(*received);
   auto receiver = std::make_shared<HostReceiver>(*this, node, edge);
-  for (auto& parts : node.parts_) {
+  // Of each block: what its ports get, once the block is owned.
+  std::vector<std::vector<OutEdge>> ends(node.parts_.size());
+  for (auto& block_ends : ends) {
     auto sent = allocate_one<SendCounters>(edge.memory_);
     if (!sent) return tl::unexpected(sent.error());
     edge.sent_.push_back(*sent);
-    parts->links.emplace_back(1);
-    Link& link = parts->links.back()[0];
-    link.mpmc.ring = edge.rings_[0];
-    link.receivers = &receiver->waiter.block;
-    link.receiver_count = 1;
-    link.bit = 1;
-    for (uint32_t p = 0; p < ports; ++p) {
-      OutEdge e;
+    for (const uint32_t p : open) {
+      OutEdge& e = block_ends.emplace_back();
       e.kind = RingKind::Mpmc;
       e.edge = edge.number_;
-      e.links = &link;
       e.targets = 1;
       e.counters = *sent;
-      const uint32_t staged = kBatch * parts->out_ports[p].max;
+      const uint32_t staged = kBatch * node.parts_[0]->out_ports[p].max;
       if (auto done = attach_staging(e, staged, stride, edge.memory_); !done) return done;
-      parts->port_edges[p].push_back(e);
     }
-    rebuild(*parts);
   }
   {
     std::lock_guard lists(mutex_);
     edges_.push_back(std::move(owned));
+    node.receiver_ = receiver;
   }
-  node.receiver_ = receiver;
+  for (uint32_t i = 0; i < node.parts_.size(); ++i) {
+    BlockParts& parts = *node.parts_[i];
+    run_on(
+        parts.owner,
+        [&](Block&) {
+          parts.links.emplace_back(1);
+          Link& link = parts.links.back()[0];
+          link.mpmc.ring = edge.rings_[0];
+          link.receivers = &receiver->waiter.block;
+          link.receiver_count = 1;
+          link.bit = 1;
+          for (size_t o = 0; o < open.size(); ++o) {
+            ends[i][o].links = &link;
+            parts.port_edges[open[o]].push_back(ends[i][o]);
+          }
+          rebuild(parts);
+        },
+        Then::Rest);
+  }
   return {};
+}
+
+Result<std::shared_ptr<HostReceiver>> EngineImpl::receiver_of(GraphNode& node) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (node.receiver_ != nullptr) return node.receiver_;
+  }
+  const std::lock_guard lock(change_);
+  if (node.receiver_ == nullptr && is_finished(node.state()) && node.module_->port_count > 0)
+    return fail(ErrorCode::Closed, "kernel has terminated and nothing is left", node.name_);
+  if (auto done = attach_receiver(node); !done) return tl::unexpected(done.error());
+  if (node.receiver_ == nullptr)
+    return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received",
+                node.name_);
+  return node.receiver_;
 }
 
 Result<void> EngineImpl::may_detach_receiver(GraphNode& node, uint32_t port) {

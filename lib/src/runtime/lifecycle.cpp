@@ -166,7 +166,12 @@ void EngineImpl::kernel_failed(GraphNode& node, const Error& error) {
   node.state_ = KernelState::Failed;
   node.ended_ns_ = monotonic_ns();
   for (auto& parts : node.parts_) ring(parts->owner);
-  if (node.receiver_ != nullptr) ring(node.receiver_->waiter.owner);
+  std::shared_ptr<HostReceiver> receiver;
+  {
+    const std::lock_guard lock(mutex_);
+    receiver = node.receiver_;
+  }
+  if (receiver != nullptr) ring(receiver->waiter.owner);
   // The device's thread must not wait for the workers.
   std::lock_guard lock(failures_mutex_);
   failures_.emplace_back([this, &node, error] {
@@ -258,11 +263,13 @@ Result<void> Engine::terminate(Node& kernel, std::optional<nanoseconds> limit) {
   node.state_.compare_exchange_strong(ending, KernelState::Terminated);
   node.ended_ns_ = monotonic_ns();
   std::shared_ptr<HostSender> sender;
+  std::shared_ptr<HostReceiver> receiver;
   {
     std::lock_guard lock(impl_->mutex_);
     sender = node.sender_;
+    receiver = node.receiver_;
   }
-  if (node.receiver_ != nullptr) impl_->ring(node.receiver_->waiter.owner);
+  if (receiver != nullptr) impl_->ring(receiver->waiter.owner);
   if (sender != nullptr) impl_->ring(sender->waiter.owner);
   impl_->forget(node);
   // The rings stay, for a host thread that is about to find them closed or empty; their memory need

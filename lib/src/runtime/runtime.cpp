@@ -207,12 +207,11 @@ Result<void> KernelHandle::send_envelope(const Envelope& envelope, Duration time
 namespace {
 
 Result<Envelope> receive_from(GraphNode& node, Engine& engine, uint64_t deadline, ErrorCode none) {
-  if (node.receiver_ == nullptr)
-    return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received",
-                node.name());
+  auto receiver = engine.impl().receiver_of(node);
+  if (!receiver) return tl::unexpected(receiver.error());
   Envelope envelope;
   auto taken =
-      node.receiver_->receive(deadline, [&](const MessageHeader& header, const void* payload) {
+      (*receiver)->receive(deadline, [&](const MessageHeader& header, const void* payload) {
         envelope.header = header;
         engine.impl().describe_type(header.message_type, envelope.type, envelope.fingerprint);
         uint32_t size = engine.impl().type_infos_[header.message_type - 1U].size;
@@ -239,9 +238,9 @@ Result<Envelope> KernelHandle::try_receive() const {
 }
 
 Result<int> KernelHandle::receive_descriptor() const {
-  if (inner_->node->receiver_ == nullptr)
-    return fail(ErrorCode::QueueEmpty, "kernel has no ports, so nothing can be received", id());
-  int fd = inner_->node->receiver_->waiter.file_descriptor();
+  auto receiver = inner_->engine->impl().receiver_of(*inner_->node);
+  if (!receiver) return tl::unexpected(receiver.error());
+  int fd = (*receiver)->waiter.file_descriptor();
   if (fd < 0)
     return fail(ErrorCode::IoError, std::string("eventfd: ") + std::strerror(errno), id());
   return fd;
