@@ -291,11 +291,11 @@ RK_SHARED_BODY void ResidentLink::publish_copies() {
 }
 
 RK_SHARED_BODY void ResidentLink::send_to_host(uint32_t done) {
-  if (first() && done > 0) {
+  if (first() && (done > 0 || b_.visiting)) {
     if (f_.from_k2k != 0) {
       // Before the host hears of a message, which may then be finished there.
-      K2kReceiver(f_.k2k).count_delivered(done - s_.refused);
-    } else {
+      K2kReceiver(f_.k2k).count_delivered(done > 0 ? done - s_.refused : 0, b_.visiting);
+    } else if (done > 0) {
       const uint32_t last = f_.window * shape_.area;  // the slot kept for Done
       DeviceOutbox end;
       end.slots = f_.outbox;
@@ -345,6 +345,7 @@ RK_SHARED_BODY void ResidentLink::finish_k2k(uint32_t done) {
   K2kFrame& k2k = f_.k2k;
   k2k.handled += own;
   ++k2k.invocations;
+  if (own > 0) receiver.count_finished(own);
   if (receiver.in().in_cycle != 0 && own > 0) {
     k2k.credits_back += own;
     store_relaxed<Scope::System>(k2k.credits, k2k.credits_back);
