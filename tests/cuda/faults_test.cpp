@@ -10,6 +10,7 @@
 #include "backend/suite.hpp"
 #include "cuda/mapped_memory.hpp"
 #include "cuda/simulated_driver.hpp"
+#include "ringkernel/device/resident_frame.hpp"
 #include "ringkernel/launcher.hpp"
 #include "unit/launcher/scratch_folder.hpp"
 
@@ -171,6 +172,50 @@ TEST_CASE("a device on which this process showed no life for a lease has let its
   CHECK(kernel.state() == KernelState::Failed);
   CHECK(kernel.metrics().last_error.find("showed no life for longer than its lease") !=
         std::string::npos);
+}
+
+TEST_CASE("a kernel's blocks carry the lease that it was launched with") {
+  const auto told = in_simulated_driver<decltype(&rk_simulated_argument)>("rk_simulated_argument");
+  REQUIRE(bool(told));
+  const auto lease_ns = [&] { return static_cast<const ResidentFrame*>(told())->lease_ns; };
+  Runtime runtime = make_runtime();
+  ok(runtime.launch<Swallow>("usual"));
+  CHECK(lease_ns() == 5'000'000'000);
+  ok(runtime.launch<Swallow>("brief", LaunchOptions{}.with_lease(250ms)));
+  CHECK(lease_ns() == 250'000'000);
+}
+
+TEST_CASE("a kernel whose host is silent leaves its device when its own lease is over") {
+  const auto ends = in_simulated_driver<decltype(&rk_simulated_ends)>("rk_simulated_ends");
+  REQUIRE(bool(ends));
+  Runtime runtime = make_runtime();
+  auto patient =
+      runtime.launch<Add>("patient", LaunchOptions{}.with_lease(1h), {.amount = 1}).value();
+  auto brief = runtime.launch<Swallow>("brief", LaunchOptions{}.with_lease(100ms)).value();
+  const unsigned long before = ends();
+  {
+    Broken silent(SimulatedFault::QueriesHang);
+    eventually([&] { return ends() > before; });
+  }
+  REQUIRE(brief.wait(30s));
+  CHECK(brief.state() == KernelState::Failed);
+  CHECK(brief.metrics().last_error.find("showed no life for longer than its lease") !=
+        std::string::npos);
+  CHECK(patient.state() == KernelState::Active);
+  ok(patient.send(Number{1, 0, 1}));
+  CHECK(receive(patient).value == 2);
+  CHECK(ends() == before + 1);
+}
+
+TEST_CASE("a batch that ends with its lease is followed by the next one") {
+  Runtime runtime = make_runtime();
+  Broken broken(SimulatedFault::ClockRuns);
+  auto source = runtime
+                    .launch<Source>("source", LaunchOptions{}.with_mode(KernelMode::EventDriven),
+                                    {.count = 5'000})
+                    .value();
+  for (uint64_t i = 0; i < 5'000; ++i) CHECK(receive(source).value == i);
+  CHECK(source.state() == KernelState::Active);
 }
 
 TEST_CASE("a launch that fails is an error with CUDA's name, and the id is free again") {

@@ -195,6 +195,7 @@ class ResidentLink {
   RK_HD DeviceRecord* record_at(uint32_t slot) const {
     return reinterpret_cast<DeviceRecord*>(f_.outbox + static_cast<uint64_t>(slot) * f_.out.stride);
   }
+  RK_HD void look_for_life();
   RK_HD void read_k2k_table();
   RK_HD void find_cluster_rings();
   RK_HD bool leaves(bool worked);
