@@ -20,3 +20,16 @@ load ../cli/helper
   run_shell 2 "$RK_SOURCE/scripts/gpu.sh --build ."
   has "$stderr" "has no ringk"
 }
+
+@test "the ladder has a figure for what an idle block reads, for a block's own wire and for volume" {
+  run_shell 0 "$RK_BUILD/tests/cuda/ringkernel_gpu_ladder --tiny I1 K1 V1"
+  local job
+  for job in "I1 read over the bus by 1 idle block" \
+    "K1 two hops of one block to itself, device memory" \
+    "K1 two hops of one block to itself, its own shared memory" \
+    "V1 through the host and back, in order, none lost or doubled" \
+    "V1 between kernels of the device, in order, none lost or doubled"; do
+    same "$job" true "$(jq -s --arg job "$job" '[.[] | select(.job == $job)][0].value > 0' <<<"$output")"
+  done
+  same "of volume" "500 500" "$(jq -r -s '[.[] | select(.unit == "messages") | .value] | join(" ")' <<<"$output")"
+}

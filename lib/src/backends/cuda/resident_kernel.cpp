@@ -17,6 +17,7 @@ constexpr const char* kEntry = "rk_resident";
 constexpr uint64_t kLeaveNs = 5'000'000'000;   // until every block must have left
 constexpr uint64_t kStartNs = 10'000'000'000;  // until every block must have shown up
 constexpr uint32_t kIdleNs = 1000;
+constexpr uint64_t kSector = 32;         // what a load of a word reads over the bus
 constexpr uint32_t kWindow = 32;         // messages of a batch, one per lane of a warp
 constexpr uint32_t kLeastMessages = 64;  // the ring to the device
 constexpr uint32_t kMostMessages = 4096;
@@ -553,8 +554,21 @@ uint64_t ResidentKernel::bytes_from_device() const {
   return n * out_stride_ + buffers_.bytes_read();
 }
 
+// The threads that look have a slot each; a block of more threads has no more than a window's.
+uint64_t ResidentKernel::bytes_polled() const {
+  const bool each = spec_.module->granularity == Granularity::Thread;
+  const uint64_t slots = each ? threads_ : std::min(threads_, kWindow);
+  const uint64_t looks = idle_looks_.load(std::memory_order_relaxed);
+  return (looks * slots + looks / kIdleLooksPerControl * kControlWords) * kSector;
+}
+
 void ResidentKernel::beat(uint64_t heartbeat) {
-  for (auto& pump : pumps_) store_relaxed(&pump->control().heartbeat, heartbeat);
+  uint64_t looks = 0;
+  for (auto& pump : pumps_) {
+    store_relaxed(&pump->control().heartbeat, heartbeat);
+    looks += load_relaxed(&pump->control().idle_looks);
+  }
+  idle_looks_.store(looks, std::memory_order_relaxed);
 }
 
 void ResidentKernel::ended() {
