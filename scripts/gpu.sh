@@ -200,17 +200,6 @@ step() {
   return $code
 }
 
-# A host that is killed: its kernels leave the device by their lease, and the next process has it.
-after_a_kill() {
-  "$ladder" V1 >/dev/null 2>&1 &
-  local victim=$!
-  sleep 3
-  kill -9 $victim || return 1
-  wait $victim 2>/dev/null
-  sleep 6
-  "$ladder" echo
-}
-
 # Where no resident kernel can run, a sentence and not a hang.
 refusals() {
   local hello=$repository/configs/hello/hello.yaml code
@@ -236,8 +225,8 @@ sanitized() {
   nproc
   sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1
 } >"$folder/machine.log" 2>&1
-export -f after_a_kill refusals sanitized
-export ringk ladder suite repository
+export -f refusals sanitized
+export ringk suite repository
 
 step echo 60 "$ladder" echo
 case $? in
@@ -260,7 +249,7 @@ if [ -d "$place/cache" ] || command -v g++ >/dev/null || command -v clang++ >/de
 elif [ -z "$only" ]; then
   row "results (there is no C++ compiler)" skipped 0
 fi
-step after-a-kill 30 bash -c after_a_kill
+step after-a-kill 45 "$repository/tests/cuda/killed.sh" "$ringk" "$ladder"
 step faults 60 "$repository/tests/cuda/faults.sh" "$ringk"
 if command -v compute-sanitizer >/dev/null; then
   step sanitizer 90 bash -c sanitized

@@ -682,6 +682,7 @@ TEST_CASE("the figures of status and metrics are counted") {
   CHECK(m.gpu_launched == on_gpu);
   CHECK((m.bytes_to_device > 0) == on_gpu);
   CHECK((m.bytes_from_device > 0) == on_gpu);
+  if (!on_gpu) CHECK(m.bytes_polled == 0);
   CHECK((m.gpu_memory_used > 0) == on_gpu);
   RuntimeMetrics r = runtime.metrics();
   CHECK(r.active_kernels == 1);

@@ -71,7 +71,8 @@ TEST_CASE("options past their limits are refused, and the name stays free") {
         LaunchOptions{}.with_queue_capacity(size_t{1} << 40),
         LaunchOptions{}.with_shared_memory(size_t{1} << 60), LaunchOptions::multi_block(0, 1),
         LaunchOptions::multi_block(9, 1).with_cluster_size(9),
-        LaunchOptions::multi_block(3, 1).with_cluster_size(2)})
+        LaunchOptions::multi_block(3, 1).with_cluster_size(2), LaunchOptions{}.with_lease(99ms),
+        LaunchOptions{}.with_lease(25h)})
     CHECK(code_of(runtime.launch<Add>("add", options)) == ErrorCode::InvalidConfig);
   CHECK(code_of(runtime.launch<Add>("add", LaunchOptions::multi_block(70'000, 1))) ==
         ErrorCode::LaunchFailed);

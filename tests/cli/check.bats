@@ -223,6 +223,19 @@ YAML
   has "$output$stderr" "'cluster_size' has no effect on the CPU"
 }
 
+@test "a lease is printed, is bounded, and is said to do nothing on the CPU" {
+  topologies
+  run_ringk 0 check --print "$T/limit.yaml"
+  has "$output" "lease: 5s"
+  run_ringk 0 check --print "$T/limit.yaml" --set kernels.below.launch.lease=250ms
+  has "$output" "lease: 250ms"
+  run_ringk 0 check "$T/limit.yaml" --set kernels.below.backend=cpu \
+    --set kernels.below.launch.lease=250ms
+  has "$output$stderr" "'lease' has no effect on the CPU"
+  run_ringk 78 check "$T/limit.yaml" --set kernels.below.launch.lease=99ms
+  has "$output$stderr" "'lease' is 100ms to 24h"
+}
+
 @test "a batch is printed with its bounds, and bounds without one have no effect" {
   cat >batch.yaml <<'YAML'
 ringk: 1

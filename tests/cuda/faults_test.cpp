@@ -10,6 +10,7 @@
 #include "backend/suite.hpp"
 #include "cuda/mapped_memory.hpp"
 #include "cuda/simulated_driver.hpp"
+#include "ringkernel/device/resident_frame.hpp"
 #include "ringkernel/launcher.hpp"
 #include "unit/launcher/scratch_folder.hpp"
 
@@ -171,6 +172,50 @@ TEST_CASE("a device on which this process showed no life for a lease has let its
   CHECK(kernel.state() == KernelState::Failed);
   CHECK(kernel.metrics().last_error.find("showed no life for longer than its lease") !=
         std::string::npos);
+}
+
+TEST_CASE("a kernel's blocks carry the lease that it was launched with") {
+  const auto told = in_simulated_driver<decltype(&rk_simulated_argument)>("rk_simulated_argument");
+  REQUIRE(bool(told));
+  const auto lease_ns = [&] { return static_cast<const ResidentFrame*>(told())->lease_ns; };
+  Runtime runtime = make_runtime();
+  ok(runtime.launch<Swallow>("usual"));
+  CHECK(lease_ns() == 5'000'000'000);
+  ok(runtime.launch<Swallow>("brief", LaunchOptions{}.with_lease(250ms)));
+  CHECK(lease_ns() == 250'000'000);
+}
+
+TEST_CASE("a kernel whose host is silent leaves its device when its own lease is over") {
+  const auto ends = in_simulated_driver<decltype(&rk_simulated_ends)>("rk_simulated_ends");
+  REQUIRE(bool(ends));
+  Runtime runtime = make_runtime();
+  auto patient =
+      runtime.launch<Add>("patient", LaunchOptions{}.with_lease(1h), {.amount = 1}).value();
+  auto brief = runtime.launch<Swallow>("brief", LaunchOptions{}.with_lease(100ms)).value();
+  const unsigned long before = ends();
+  {
+    Broken silent(SimulatedFault::QueriesHang);
+    eventually([&] { return ends() > before; });
+  }
+  REQUIRE(brief.wait(30s));
+  CHECK(brief.state() == KernelState::Failed);
+  CHECK(brief.metrics().last_error.find("showed no life for longer than its lease") !=
+        std::string::npos);
+  CHECK(patient.state() == KernelState::Active);
+  ok(patient.send(Number{1, 0, 1}));
+  CHECK(receive(patient).value == 2);
+  CHECK(ends() == before + 1);
+}
+
+TEST_CASE("a batch that ends with its lease is followed by the next one") {
+  Runtime runtime = make_runtime();
+  Broken broken(SimulatedFault::ClockRuns);
+  auto source = runtime
+                    .launch<Source>("source", LaunchOptions{}.with_mode(KernelMode::EventDriven),
+                                    {.count = 5'000})
+                    .value();
+  for (uint64_t i = 0; i < 5'000; ++i) CHECK(receive(source).value == i);
+  CHECK(source.state() == KernelState::Active);
 }
 
 TEST_CASE("a launch that fails is an error with CUDA's name, and the id is free again") {
@@ -392,6 +437,143 @@ TEST_CASE("a device that dies with a message half told keeps its payload") {
       return received + lost == kCount;
     });
   }
+}
+
+static constexpr std::string_view kWaiting =
+    " messages were on the device, their payload with them";
+static constexpr std::string_view kInHand =
+    " messages were in hand on the device, their payload with them";
+
+// How many messages the letters with these words are about, by the wire that they came over; in
+// hand was also the one that was half told.
+static std::map<std::string, uint64_t> lost(const Dead& dead, std::string_view words) {
+  std::map<std::string, uint64_t> by_wire;
+  for (const DeadMessage& letter : dead.of("device_lost"))
+    if (letter.detail.ends_with(words))
+      by_wire[letter.edge] += std::stoull(letter.detail);
+    else if (words == kInHand && !letter.detail.ends_with(kWaiting))
+      ++by_wire[letter.edge];
+  return by_wire;
+}
+
+TEST_CASE("what a lost device had in hand is told by the wires that it came over") {
+  // From which wires the last batches came is chance.
+  for (bool from_both = false; !from_both;) {
+    Dead dead;
+    auto runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+    const std::array sources = {runtime.launch<Add>("even", {}, {.amount = 0}).value(),
+                                runtime.launch<Add>("odd", {}, {.amount = 0}).value()};
+    auto last =
+        runtime.launch<Add>("last", LaunchOptions{}.with_output_queue_capacity(4), {.amount = 0})
+            .value();
+    for (const KernelHandle& source : sources) ok(runtime.connect(source.port("out"), last));
+    for (uint64_t i = 0; i < 1'000; ++i) ok(sources[i % 2].send(Number{i, 0, i % 2}, 30s));
+    // What it emits has no room any more, so the host does not hear what became of the rest.
+    eventually_still([&] { return last.metrics().messages_processed; }, 4);
+    Broken broken(SimulatedFault::IllegalAddress);
+    REQUIRE(last.wait(30s));
+    std::array<uint64_t, 2> out{};
+    while (const auto got = last.receive()) ++out[got->as<Number>()->value];
+    REQUIRE(runtime.wait_idle(30s));
+    const KernelMetrics m = last.metrics();
+    CHECK(m.messages_processed == m.messages_received);
+    CHECK(m.messages_processed == out[0] + out[1] + m.messages_failed);
+    CHECK(m.input_queue_depth == 0);
+    std::map<std::string, uint64_t> in_hand, waited;
+    eventually([&] {
+      in_hand = lost(dead, kInHand);
+      waited = lost(dead, kWaiting);
+      uint64_t told = out[0] + out[1];
+      for (const auto& by_wire : {in_hand, waited})
+        for (const auto& [wire, n] : by_wire) told += n;
+      return told == 1'000;
+    });
+    for (uint32_t i = 0; i < 2; ++i) {
+      const std::string wire = sources[i].id() + ".out:last";
+      CAPTURE(wire);
+      CHECK(sources[i].metrics().messages_sent == out[i] + in_hand[wire] + waited[wire]);
+    }
+    CHECK(m.messages_failed == in_hand["even.out:last"] + in_hand["odd.out:last"]);
+    from_both = in_hand["even.out:last"] > 1 && in_hand["odd.out:last"] > 1;
+  }
+}
+
+TEST_CASE("of what a lost device had in hand, no message is taken for one of another wire's") {
+  std::atomic<bool> slow{true};
+  std::atomic<uint64_t> failed{0};
+  Dead dead;
+  auto runtime = builder()
+                     .on_dead_letter([&](const DeadMessage& letter) {
+                       while (slow.load()) std::this_thread::sleep_for(1ms);
+                       letter.reason == "failed" ? void(++failed) : dead(letter);
+                     })
+                     .build()
+                     .value();
+  auto good = runtime.launch<Add>("good", {}, {.amount = 0}).value();
+  auto bad = runtime.launch<Add>("bad", {}, {.amount = 0}).value();
+  auto middle =
+      runtime.launch<Unruly>("middle", LaunchOptions{}.with_input_queue_capacity(1024)).value();
+  auto last = runtime.launch<Swallow>("last").value();
+  ok(runtime.connect(good.port("out"), middle));
+  ok(runtime.connect(bad.port("out"), middle));
+  ok(runtime.connect(middle.port("out"), last));
+  // The host hears of those that fail alone, and stands where its dead letters have no room.
+  for (uint64_t i = 0; i < 1'000; ++i) {
+    ok(good.send(Number{0, 0, i}, 30s));
+    ok(bad.send(Number{1, 0, i}, 30s));
+  }
+  eventually_still([&] { return middle.metrics().messages_failed; }, 200);
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(middle.wait(30s));
+  slow.store(false);
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = middle.metrics();
+  CHECK(m.messages_processed == m.messages_received);
+  CHECK(m.input_queue_depth == 0);
+  const uint64_t handled = m.messages_processed - m.messages_failed;
+  std::map<std::string, uint64_t> in_hand, waited;
+  eventually([&] {
+    in_hand = lost(dead, kInHand);
+    waited = lost(dead, kWaiting);
+    return failed.load() + in_hand["bad.out:middle"] == m.messages_failed &&
+           good.metrics().messages_sent == handled + waited["good.out:middle"] &&
+           bad.metrics().messages_sent == m.messages_failed + waited["bad.out:middle"];
+  });
+  CHECK(in_hand["bad.out:middle"] > 1);
+  CHECK(in_hand.size() == 1);
+}
+
+TEST_CASE("a device that dies while a message from a wire visits keys accounts for it once") {
+  constexpr uint32_t kKeys = 1'000;
+  Dead dead;
+  auto runtime = builder().on_dead_letter(std::ref(dead)).build().value();
+  auto clock = runtime.launch<Clock>("clock").value();
+  auto window =
+      runtime.launch<Window>("window", LaunchOptions{}.with_output_queue_capacity(4)).value();
+  ok(runtime.connect(clock.port("out"), window));
+  ok(runtime.connect(clock.port("ticks"), window));
+  for (uint32_t i = 1; i <= kKeys; ++i) ok(clock.send(Number{i, i, 1}, 30s));
+  eventually([&] { return window.metrics().messages_processed == kKeys; });
+  ok(clock.send(Number{0, 0, 7}, 30s));
+  // It stands where what it emits for the keys has no room.
+  eventually([&] { return window.metrics().output_queue_depth >= 4; });
+  std::this_thread::sleep_for(20ms);
+  CHECK(window.metrics().messages_received == kKeys + 1);
+  Broken broken(SimulatedFault::IllegalAddress);
+  REQUIRE(window.wait(30s));
+  while (window.receive()) {
+  }
+  REQUIRE(runtime.wait_idle(30s));
+  const KernelMetrics m = window.metrics();
+  CHECK(m.messages_received == kKeys + 1);
+  CHECK(m.messages_processed == kKeys + 1);
+  CHECK(m.messages_failed == 1);
+  CHECK(m.input_queue_depth == 0);
+  eventually([&] { return dead.all().size() == 1; });
+  const DeadMessage letter = dead.all()[0];
+  CHECK(letter.reason == "device_lost");
+  CHECK(letter.edge == "clock.ticks:window");
+  CHECK(letter.envelope.as<Tick>()->at == 7);
 }
 
 TEST_CASE("what is lost with a device waits where the dead letters have no room for it") {

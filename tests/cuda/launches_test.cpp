@@ -60,6 +60,22 @@ TEST_CASE("a source that is started per batch lets the device go in between") {
   CHECK(launches() - before >= 1000 / 64 - 1);
 }
 
+TEST_CASE("what a kernel reads over the bus while nothing comes is counted") {
+  Runtime runtime = make_runtime();
+  auto idle = runtime.launch<Swallow>("idle", LaunchOptions::multi_block(2, 32)).value();
+  auto batches = runtime.launch<Swallow>("batches", in_batches(8, 0ms)).value();
+  uint64_t before = 0;
+  for (int tellings = 0; tellings < 3; ++tellings) {
+    eventually([&] { return idle.metrics().bytes_polled > before; });
+    before = idle.metrics().bytes_polled;
+    // 256 looks at 32 slots, and 32 of them at three words of the host: a sector of 32 bytes each.
+    CHECK(before % ((256 * 32 + 32 * 3) * 32) == 0);
+  }
+  CHECK(batches.metrics().bytes_polled == 0);
+  ok(idle.terminate());
+  CHECK(idle.metrics().bytes_polled >= before);
+}
+
 TEST_CASE("a batch begins when it is full") {
   Runtime runtime = make_runtime();
   const uint64_t ended = ends();

@@ -145,6 +145,7 @@ struct Cluster {
 };
 std::atomic<uint64_t> launches{0};
 std::atomic<uint64_t> ends{0};
+std::atomic<const void*> last_argument{nullptr};
 std::atomic<uint64_t> looks_at_peers{0};
 void sync_cluster(void* cluster) { static_cast<Cluster*>(cluster)->barrier.wait(); }
 void* shared_of(void* cluster, uint32_t rank) {
@@ -281,6 +282,7 @@ void run(const Launch& launch) {
 
 CUresult enqueue(CUstream stream, Launch launch) {
   launch.deaths = deaths.load();
+  last_argument.store(launch.frames);
   launches.fetch_add(1);
   std::lock_guard lock(stream->mutex);
   ++stream->unfinished;
@@ -322,6 +324,7 @@ extern "C" {
 
 SIMULATED unsigned long rk_simulated_launches() { return launches.load(); }
 SIMULATED unsigned long rk_simulated_ends() { return ends.load(); }
+SIMULATED const void* rk_simulated_argument() { return last_argument.load(); }
 SIMULATED unsigned long rk_simulated_looks_at_peers() { return looks_at_peers.load(); }
 
 SIMULATED void rk_simulate(SimulatedFault wanted) {
@@ -551,6 +554,8 @@ SIMULATED CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned, int) {
   return kSuccess;
 }
 SIMULATED CUresult cuStreamQuery(CUstream stream) {
+  while (has_fault(SimulatedFault::QueriesHang))
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (const char* file = std::getenv("RK_SIMULATED_DIES_WITH");
       file != nullptr && death.load() == kSuccess && access(file, F_OK) == 0)
     rk_simulate(SimulatedFault::IllegalAddress);

@@ -15,6 +15,7 @@ enum class SimulatedFault : int {
   Slow,            // threads meet late
   FewRegisters,    // no more than 256 threads of a kernel fit in a block
   ClockRuns,       // an hour passes between two looks of the device at its clock
+  QueriesHang,     // cuStreamQuery does not return: whoever looks after the device is silent
 };
 
 // The library that RINGK_CUDA_LIBRARY names has these, and is not linked: see
@@ -26,6 +27,8 @@ extern "C" void rk_simulate_failure(const char* function);
 // How many kernels were launched so far, and how many of them have ended.
 extern "C" unsigned long rk_simulated_launches();
 extern "C" unsigned long rk_simulated_ends();
+// What the last kernel was launched with; null: not a pointer.
+extern "C" const void* rk_simulated_argument();
 // How often a block has asked where the shared memory of another lies.
 extern "C" unsigned long rk_simulated_looks_at_peers();
 

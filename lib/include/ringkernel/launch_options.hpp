@@ -46,6 +46,8 @@ struct SchedulerConfig {
 };
 
 inline constexpr uint32_t kMostBatch = 1U << 24;
+inline constexpr std::chrono::milliseconds kLeastLease{100};
+inline constexpr std::chrono::hours kMostLease{24};
 
 struct LaunchOptions {
   KernelMode mode = KernelMode::Persistent;
@@ -62,6 +64,8 @@ struct LaunchOptions {
   // many wait, or the first has waited so long.
   uint32_t batch_size = 1024;
   std::chrono::microseconds batch_delay{0};
+  // On a GPU: how long its blocks stay when the host shows no life, kLeastLease to kMostLease.
+  std::chrono::microseconds lease{5'000'000};
   bool auto_activate = true;
   bool cooperative = false;  // all blocks are one actor: granularity grid
   bool enable_k2k = false;   // K2K edges may leave and enter; connect() switches it on, see status
@@ -80,6 +84,7 @@ struct LaunchOptions {
   RK_API LaunchOptions& with_shared_memory(size_t bytes);
   RK_API LaunchOptions& with_cluster_size(uint32_t blocks);
   RK_API LaunchOptions& with_batch(uint32_t size, std::chrono::microseconds delay);
+  RK_API LaunchOptions& with_lease(std::chrono::microseconds value);
   RK_API LaunchOptions& without_auto_activate();
   RK_API LaunchOptions& with_cooperative(bool enable);
   RK_API LaunchOptions& with_k2k(bool enable);

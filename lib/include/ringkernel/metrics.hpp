@@ -45,8 +45,11 @@ struct KernelMetrics {
   std::string last_error;    // "reason: detail" of the last message or hook that failed
   std::chrono::nanoseconds uptime{};
   uint64_t bytes_to_device = 0, bytes_from_device = 0;  // 0 on the CPU
-  uint64_t gpu_memory_used = 0;                         // bytes, 0 on the CPU
-  uint64_t host_memory_used = 0;                        // bytes reserved for its state and rings
+  // What its blocks have read over the bus to find nothing, in sectors of 32 bytes and without the
+  // bus's own headers; counted on the device. 0 on the CPU and where it is started per batch.
+  uint64_t bytes_polled = 0;
+  uint64_t gpu_memory_used = 0;   // bytes, 0 on the CPU
+  uint64_t host_memory_used = 0;  // bytes reserved for its state and rings
   KernelState state = KernelState::Created;
   bool gpu_launched = false;
 };

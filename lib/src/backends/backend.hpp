@@ -138,6 +138,8 @@ class RemoteKernel {
   virtual uint64_t bytes_to_device() const = 0;
   virtual uint64_t bytes_from_device() const = 0;
   virtual uint64_t device_memory() const = 0;
+  // Bytes that its blocks have read over the bus to find that there is nothing to do.
+  virtual uint64_t bytes_polled() const = 0;
   virtual int device() const = 0;  // its ordinal
   // What of its options has no effect on this device, and why; empty: nothing.
   virtual std::string_view notice() const = 0;

@@ -107,6 +107,11 @@ LaunchOptions& LaunchOptions::with_batch(uint32_t size, std::chrono::microsecond
   return *this;
 }
 
+LaunchOptions& LaunchOptions::with_lease(std::chrono::microseconds value) {
+  lease = value;
+  return *this;
+}
+
 LaunchOptions& LaunchOptions::with_grid_size(uint32_t blocks) {
   grid_size = blocks;
   return *this;

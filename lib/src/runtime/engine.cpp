@@ -187,6 +187,8 @@ Result<Node*> Engine::add_kernel(KernelSpec spec) {
         ErrorCode::InvalidConfig,
         "batch_size must be 1 to " + std::to_string(kMostBatch) + ", and batch_delay not negative",
         spec.name);
+  if (o.lease < kLeastLease || o.lease > kMostLease)
+    return fail(ErrorCode::InvalidConfig, "lease must be 100 ms to 24 h", spec.name);
   if (!spec.params.empty() && spec.params.size() != m->params_size)
     return fail(ErrorCode::InvalidConfig,
                 "params have " + std::to_string(spec.params.size()) +

@@ -110,7 +110,7 @@ struct KernelCounts {
   uint64_t failed_hooks = 0;
   uint64_t keys = 0;
   uint64_t busy_ns = 0;  // how long the longest turn that is going on has taken so far
-  uint64_t bytes_to_device = 0, bytes_from_device = 0, device_memory = 0;
+  uint64_t bytes_to_device = 0, bytes_from_device = 0, device_memory = 0, bytes_polled = 0;
   Latency latency;
 };
 

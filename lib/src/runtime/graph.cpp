@@ -126,6 +126,7 @@ KernelCounts GraphNode::counts() const {
     counts.bytes_to_device = remote_->bytes_to_device();
     counts.bytes_from_device = remote_->bytes_from_device();
     counts.device_memory = remote_->device_memory();
+    counts.bytes_polled = remote_->bytes_polled();
   }
   counts.latency.count = sum.count;
   counts.latency.min_us = sum.min_us;

@@ -166,6 +166,7 @@ KernelMetrics KernelHandle::metrics() const {
   m.host_memory_used = inner_->engine->impl().memory_of(node);
   m.bytes_to_device = counts.bytes_to_device;
   m.bytes_from_device = counts.bytes_from_device;
+  m.bytes_polled = counts.bytes_polled;
   m.gpu_memory_used = counts.device_memory;
   m.gpu_launched = node.remote_ != nullptr;
   return m;

@@ -74,6 +74,9 @@ void warn_no_effect(Reader& reader, const Value& own, const Kernel& kernel) {
     if (const Value* found = launch->find(name);
         found != nullptr && (cpu || kernel.launch.mode != KernelMode::EventDriven))
       warn(*found, "'" + std::string(name) + "' acts with mode event_driven on a GPU only");
+  if (const Value* lease = launch->find("lease");
+      lease != nullptr && cpu && kernel.launch.lease != LaunchOptions{}.lease)
+    warn(*lease, "'lease' has no effect on the CPU");
   const Value* scheduler = launch->find("scheduler");
   if (scheduler == nullptr || !kernel.launch.scheduler) return;
   const SchedulerStrategy strategy = kernel.launch.scheduler->strategy;

@@ -60,6 +60,8 @@ const std::vector<KeyInfo>& key_table() {
        "most messages per block of an event-driven launch on a GPU (1024)"},
       {S::Launch, "batch_delay", H::Time, "", false,
        "how long its first message may wait for others (0ms)"},
+      {S::Launch, "lease", H::Time, "", false,
+       "how long its blocks stay on a GPU whose host shows no life, 100ms to 24h (5s)"},
       {S::Launch, "auto_activate", H::Boolean, "", false,
        "active as soon as it is launched (true)"},
       {S::Launch, "cooperative", H::Boolean, "", false, "granularity grid (false)"},

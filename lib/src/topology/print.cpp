@@ -217,6 +217,7 @@ void Printer::launch(const Topology& topology, const Kernel& kernel) {
     key(3, "batch_size", std::to_string(o.batch_size));
     key(3, "batch_delay", duration(o.batch_delay));
   }
+  key(3, "lease", duration(o.lease));
   key(3, "auto_activate", yes_no(o.auto_activate));
   key(3, "cooperative", yes_no(o.cooperative));
   if (kernel.k2k_explicit) key(3, "enable_k2k", yes_no(o.enable_k2k));

@@ -272,6 +272,11 @@ void read_launch(Reader& reader, const Value& value, Kernel& kernel) {
     o.batch_size = static_cast<uint32_t>(*n);
   if (auto delay = reader.duration(*launch, "batch_delay"))
     o.batch_delay = std::chrono::duration_cast<std::chrono::microseconds>(*delay);
+  if (auto lease = reader.duration(*launch, "lease")) {
+    o.lease = std::chrono::duration_cast<std::chrono::microseconds>(*lease);
+    if (o.lease < kLeastLease || o.lease > kMostLease)
+      reader.error(launch->find("lease")->position, "'lease' is 100ms to 24h", "out-of-range");
+  }
   if (auto b = reader.boolean(*launch, "auto_activate")) o.auto_activate = *b;
   if (auto b = reader.boolean(*launch, "cooperative")) o.cooperative = *b;
   if (auto b = reader.boolean(*launch, "enable_k2k")) {

@@ -16,7 +16,7 @@ struct Large {
 // What a kernel has seen of a sequence that begins at 0.
 struct Tally {
   uint64_t seen;
-  uint64_t wrong;  // out of order: lost, doubled or overtaken
+  uint64_t wrong;  // doubled or overtaken, or not whole
   uint64_t sum;
 };
 // A token, and the key that says to which block it goes.
@@ -110,8 +110,9 @@ struct Bounce {
   }
 };
 
-// Each block emits 0, 1, ... by itself.
-struct Source {
+// Each block emits 0, 1, ... by itself; on a GPU, or on the CPU.
+template <class Handler>
+struct SourceOf {
   struct Params {
     uint64_t count;  // of each block
   };
@@ -119,29 +120,32 @@ struct Source {
     uint64_t next;
   };
   using Ports = ringkernel::Ports<port::out>;
-  using Context = ringkernel::Context<Source>;
-  RK_DEVICE_SOURCE(Source);
+  using Context = ringkernel::Context<Handler>;
   static bool on_poll(Context& ctx, State& state) {
     if (state.next == ctx.params().count) return false;
     ctx.emit(port::out, Small{{state.next, ctx.block(), 2, 3, 4, 5, 6, 7}});
     return ++state.next < ctx.params().count;
   }
 };
+struct Source : SourceOf<Source> {
+  RK_DEVICE_SOURCE(Source);
+};
+struct SourceOnHost : SourceOf<SourceOnHost> {};
 
 // Looks at the order of each sender's messages (word[1] is the sender's block), and tells when it
-// stops.
-struct Check {
+// stops; as above.
+template <class Handler>
+struct CheckOf {
   static constexpr uint32_t kSenders = 256;
   struct State {
     uint64_t seen, wrong, sum;
     uint64_t next[kSenders];
   };
   using Ports = ringkernel::Ports<port::tally>;
-  using Context = ringkernel::Context<Check>;
-  RK_DEVICE_SOURCE(Check);
+  using Context = ringkernel::Context<Handler>;
   static void on_message(Context&, State& state, const Small& in) {
     uint64_t& next = state.next[in.word[1] % kSenders];
-    if (in.word[0] < next) ++state.wrong;
+    if (in.word[0] < next || in.word[7] != 7) ++state.wrong;
     next = in.word[0] + 1;
     ++state.seen;
     state.sum += in.word[0];
@@ -150,3 +154,7 @@ struct Check {
     ctx.emit(port::tally, Tally{state.seen, state.wrong, state.sum});
   }
 };
+struct Check : CheckOf<Check> {
+  RK_DEVICE_SOURCE(Check);
+};
+struct CheckOnHost : CheckOf<CheckOnHost> {};

@@ -108,6 +108,27 @@ void pass_through(const std::string& source, const Scale& scale, const std::stri
   report(job, kUs, "messages/s", static_cast<double>(messages) / seconds_since(begun), messages);
 }
 
+// What checks of so many blocks tell at their end, together.
+Tally tally_of(const KernelHandle& check, uint32_t blocks) {
+  value_of(check.terminate(), "terminating");
+  Tally all{};
+  for (uint32_t i = 0; i < blocks; ++i) {
+    const auto tally = value_of(
+        value_of(check.receive_timeout(10s), "a tally did not come").as<Tally>(), "a tally");
+    all.seen += tally.seen;
+    all.wrong += tally.wrong;
+    all.sum += tally.sum;
+  }
+  return all;
+}
+
+// With this sum and none out of order they are those that were sent, each once.
+void demand_all(const std::string& job, const Tally& all, uint64_t sent, uint64_t sum) {
+  if (all.seen != sent || all.wrong != 0 || all.sum != sum)
+    throw Wrong(job + ": of " + std::to_string(sent) + " messages " + std::to_string(all.seen) +
+                " were seen, " + std::to_string(all.wrong) + " out of order or not whole");
+}
+
 // Seconds in which sources of `senders` blocks emit `each` messages and `receivers` blocks have
 // checked them. What the checks tell at their end says that none was lost.
 double senders_to_receivers(const std::string& source, const std::string& job, uint32_t senders,
@@ -122,19 +143,7 @@ double senders_to_receivers(const std::string& source, const std::string& job, u
   value_of(from.activate(), "activating");
   demand(runtime.wait_idle(60s), "the messages did not arrive");
   const double took = seconds_since(begun);
-  value_of(check.terminate(), "terminating");
-  Tally all{};
-  for (uint32_t i = 0; i < receivers; ++i) {
-    const auto tally = value_of(
-        value_of(check.receive_timeout(10s), "a tally did not come").as<Tally>(), "a tally");
-    all.seen += tally.seen;
-    all.wrong += tally.wrong;
-    all.sum += tally.sum;
-  }
-  if (all.seen != each * senders || all.wrong != 0 || all.sum != senders * (each * (each - 1) / 2))
-    throw Wrong(job + ": of " + std::to_string(each * senders) + " messages " +
-                std::to_string(all.seen) + " were seen, " + std::to_string(all.wrong) +
-                " out of order");
+  demand_all(job, tally_of(check, receivers), each * senders, senders * (each * (each - 1) / 2));
   return took;
 }
 
@@ -148,6 +157,16 @@ void rate_between(const std::string& source, const Scale& scale, const std::stri
     took = senders_to_receivers(source, job, senders, receivers, each = most);
   const uint64_t messages = each * senders;
   report(job, kUs, "messages/s", static_cast<double>(messages) / took, messages);
+}
+
+// Fewer than were asked for are said to be.
+void report_volume(const Scale& scale, const std::string& job, uint64_t messages, double took) {
+  report(job, kUs, "messages", static_cast<double>(messages), messages);
+  report(job, kUs, "messages/s", static_cast<double>(messages) / took, messages);
+  if (messages < scale.volume)
+    std::fprintf(stderr, "%s: %llu of %llu messages, then the time was up\n", job.c_str(),
+                 static_cast<unsigned long long>(messages),
+                 static_cast<unsigned long long>(scale.volume));
 }
 
 // Passes a token to and fro, doubling its hops until they take long enough, so that a slow way ends
@@ -174,6 +193,24 @@ uint64_t key_of_block(uint32_t block) {
     read_key(spec, &token, key);
     if (block_of_key(key.hash, 2) == block) return token.to;
   }
+}
+
+// Bytes per second that a kernel with nothing to do reads over the bus, by what its blocks count.
+void report_polling(const KernelHandle& kernel, const Scale& scale, const std::string& job) {
+  // From one telling to another.
+  auto told_after = [&](uint64_t before) {
+    const auto begun = Clock::now();
+    while (kernel.metrics().bytes_polled == before) {
+      demand(seconds_since(begun) < 10, "an idle kernel does not look for messages");
+      std::this_thread::sleep_for(1ms);
+    }
+    return kernel.metrics().bytes_polled;
+  };
+  const uint64_t first = told_after(kernel.metrics().bytes_polled);
+  const auto begun = Clock::now();
+  std::this_thread::sleep_for(scale.lives > 1 ? 2s : 0s);
+  const uint64_t bytes = told_after(kernel.metrics().bytes_polled) - first;
+  report(job, kUs, "B/s", static_cast<double>(bytes) / seconds_since(begun), bytes);
 }
 
 // What nvidia-smi says that the GPU takes; none: it is not there.
@@ -215,13 +252,53 @@ void Kernels::throughput() const {
   }
 }
 
+// Handlers on the CPU emit and check, so that the way there and back is all that takes time.
+// Several ways side by side: one has one pump, on one core.
 void Kernels::volume() const {
-  Runtime runtime = make_runtime(source_);
-  auto kernel = launch<PassOn>(runtime, "pass", one_block().with_queue_capacity(16'384));
-  const Budget budget(scale_.volume, 5 * scale_.limit);
-  const auto messages = static_cast<double>(pass_in_order(kernel, budget, 8192));
-  report("V1 in order, none lost or doubled", kUs, "messages", messages,
-         static_cast<uint64_t>(messages));
+  constexpr uint32_t kWays = 4;
+  const std::string job = "V1 through the host and back, in order, none lost or doubled";
+  // A handler that is not for a GPU runs on the CPU.
+  Runtime runtime = value_of(builder(source_).backend(Backend::Auto).build(), "building a runtime");
+  std::vector<std::pair<KernelHandle, KernelHandle>> ends;
+  for (uint32_t i = 0; i < kWays; ++i) {
+    const std::string n = std::to_string(i);
+    auto source = launch<SourceOnHost>(runtime, "source" + n, one_block().without_auto_activate(),
+                                       {.count = scale_.volume / kWays});
+    auto pass = launch<PassOnThreads>(runtime, "pass" + n,
+                                      LaunchOptions::single_block(256).with_queue_capacity(16'384));
+    auto check = launch<CheckOnHost>(runtime, "check" + n, one_block().with_queue_capacity(16'384));
+    wire(runtime, source, pass);
+    wire(runtime, pass, check);
+    ends.emplace_back(source, check);
+  }
+  const auto begun = Clock::now();
+  for (const auto& [source, check] : ends) value_of(source.activate(), "activating");
+  const auto limit = std::chrono::duration_cast<std::chrono::nanoseconds>(5 * scale_.limit);
+  if (!runtime.wait_idle(limit)) {
+    for (const auto& [source, check] : ends) value_of(source.terminate(), "terminating");
+    demand(runtime.wait_idle(30s), "the messages did not arrive");
+  }
+  const double took = seconds_since(begun);
+  uint64_t messages = 0;
+  for (const auto& [source, check] : ends) {
+    const uint64_t sent = source.metrics().messages_sent;
+    demand_all(job, tally_of(check, 1), sent, sent * (sent + 1) / 2);  // PassOn adds one to each
+    messages += sent;
+  }
+  report_volume(scale_, job, messages, took);
+}
+
+// The same past the host, of as many as the limit of time allows.
+void Kernels::device_volume() const {
+  const std::string job = "V1 between kernels of the device, in order, none lost or doubled";
+  const uint32_t blocks = std::min(32U, scale_.most_senders);
+  const uint64_t most = scale_.volume / blocks;
+  const uint64_t first = std::max<uint64_t>(most / 100, 1);
+  const double took_first = senders_to_receivers(source_, job, blocks, blocks, first);
+  const double fits = 5 * scale_.limit.count() / took_first * static_cast<double>(first);
+  const uint64_t each = fits < static_cast<double>(most) ? static_cast<uint64_t>(fits) : most;
+  const double took = senders_to_receivers(source_, job, blocks, blocks, std::max(each, first));
+  report_volume(scale_, job, std::max(each, first) * blocks, took);
 }
 
 void Kernels::ping_pong() const {
@@ -237,34 +314,38 @@ void Kernels::ping_pong() const {
   demand(handled >= hops + 1, "hops are missing");
 }
 
-// The same of two blocks of one kernel, by way of the device's memory and of a cluster's shared
-// one.
+// The same of two blocks of one kernel, and of a block that sends to itself: by way of the device's
+// memory, and of a cluster's shared one, where the rings of a block's own messages lie in its own.
 void Kernels::block_ping_pong() const {
   const std::array keys = {key_of_block(0), key_of_block(1)};
   for (const uint32_t cluster : {1U, 2U}) {
-    std::string notice;
-    Runtime runtime = value_of(builder(source_)
-                                   .on_log([&](std::string_view, LogLevel, std::string_view text,
-                                               double) { notice = text; })
-                                   .build(),
-                               "building a runtime");
-    auto kernel = launch<Bounce>(
-        runtime, "bounce",
-        LaunchOptions::multi_block(2, kThreads).with_cluster_size(cluster).with_queue_capacity(32),
-        {.key = {keys[0], keys[1]}});
-    if (!notice.empty()) {
-      std::fprintf(stderr, "K1: %s\n", notice.c_str());
-      continue;
+    for (const bool alone : {false, true}) {
+      std::string notice;
+      Runtime runtime = value_of(builder(source_)
+                                     .on_log([&](std::string_view, LogLevel, std::string_view text,
+                                                 double) { notice = text; })
+                                     .build(),
+                                 "building a runtime");
+      auto kernel = launch<Bounce>(runtime, "bounce",
+                                   LaunchOptions::multi_block(2, kThreads)
+                                       .with_cluster_size(cluster)
+                                       .with_queue_capacity(32),
+                                   {.key = {keys[0], keys[alone ? 0 : 1]}});
+      if (!notice.empty()) {
+        std::fprintf(stderr, "K1: %s\n", notice.c_str());
+        continue;
+      }
+      wire(runtime, kernel, kernel);
+      const std::string job =
+          alone ? std::string("K1 two hops of one block to itself, ") +
+                      (cluster == 1 ? "device memory" : "its own shared memory")
+                : std::string("K1 ping-pong of two blocks, ") +
+                      (cluster == 1 ? "device memory" : "shared memory of a cluster");
+      const uint64_t hops = report_hops(runtime, scale_, job, [&](uint64_t n) {
+        value_of(kernel.send(Token{n, keys[0], {}}), "a token");
+      });
+      demand(kernel.metrics().messages_processed >= hops + 1, "hops are missing");
     }
-    wire(runtime, kernel, kernel);
-    const uint64_t hops =
-        report_hops(runtime, scale_,
-                    std::string("K1 ping-pong of two blocks, ") +
-                        (cluster == 1 ? "device memory" : "shared memory of a cluster"),
-                    [&](uint64_t n) {
-                      value_of(kernel.send(Token{n, keys[0], {}}), "a token");
-                    });
-    demand(kernel.metrics().messages_processed >= hops + 1, "hops are missing");
   }
 }
 
@@ -353,10 +434,8 @@ void Kernels::idle(Gpu& gpu) const {
     const std::string name =
         std::to_string(blocks) + (blocks == 1 ? " idle block" : " idle blocks");
     report("I1 another kernel beside " + name, kUs, "times as long", best() / alone, rounds);
-    if (power) {
-      std::this_thread::sleep_for(2s);
-      report("I1 power, " + name, kUs, "W", watts().value_or(0), 1);
-    }
+    report_polling(kernel, scale_, "I1 read over the bus by " + name);
+    if (power) report("I1 power, " + name, kUs, "W", watts().value_or(0), 1);
   }
 }
 

@@ -17,7 +17,8 @@ class Kernels {
   void round_trips() const;  // L1
   void throughput() const;   // T1
   void volume() const;       // V1: nothing lost, doubled or overtaken
-  void ping_pong() const;    // K1
+  void device_volume() const;
+  void ping_pong() const;  // K1
   void block_ping_pong() const;
   void fan_in() const;        // K2
   void all_to_all() const;    // K3

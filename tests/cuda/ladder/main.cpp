@@ -38,7 +38,11 @@ const std::vector<Rung>& rungs() {
        }},
       {"K2", [](Gpu&, const Kernels& k, const Scale&) { k.fan_in(); }},
       {"K3", [](Gpu&, const Kernels& k, const Scale&) { k.all_to_all(); }},
-      {"V1", [](Gpu&, const Kernels& k, const Scale&) { k.volume(); }},
+      {"V1",
+       [](Gpu&, const Kernels& k, const Scale&) {
+         k.volume();
+         k.device_volume();
+       }},
       {"Y1", [](Gpu&, const Kernels& k, const Scale&) { k.lives(); }},
       {"I1", [](Gpu& g, const Kernels& k, const Scale&) { k.idle(g); }},
       {"C1",

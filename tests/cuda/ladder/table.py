@@ -6,7 +6,7 @@ import json
 import sys
 
 US = "ringkernel"
-SMALLER_IS_BETTER = ("us", "us per round trip", "times as long", "W")
+SMALLER_IS_BETTER = ("us", "us per round trip", "times as long", "W", "B/s")
 
 
 def short(value):

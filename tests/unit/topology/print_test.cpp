@@ -58,7 +58,7 @@ kernels:
     constants: {N: 4}
     build: {flags: ["-DX=$$1"], math: fast}
     launch: {scheduler: {strategy: priority, levels: 3}, shared_memory_size: 4KiB, grid_size: 6,
-      cluster_size: 2}
+      cluster_size: 2, lease: 1500ms}
 inputs:
   tick: {every: 1500us, count: 2, message: Every, value: {b: 1, c: null, d: "x\"y\\ $$5: , {", g: [{x: 1}, {x: 2}], h: []}}
   list: {values: [], message: Every, deadline: 5s, priority: high}

@@ -19,6 +19,12 @@ RK_HD constexpr uint64_t in_hand_of(uint32_t count, uint32_t position, bool from
   return (uint64_t{count} << 32) | position | (from_k2k ? kInHandK2k : 0);
 }
 
+// What looks that find nothing take, for who counts what crosses the bus: every look reads the
+// turns of a window's slots, and one of so many the host's words, too.
+inline constexpr uint32_t kIdleLooksPerControl = 8;
+inline constexpr uint32_t kControlWords = 3;        // desired, k2k_generation, heartbeat
+inline constexpr uint32_t kIdleLooksPerTold = 256;  // ControlBlock::idle_looks moves in such steps
+
 enum class ResidentState : uint32_t { Absent, Alive, Left, LeaseExpired };
 
 struct ControlBlock {
@@ -39,6 +45,7 @@ struct ControlBlock {
   uint32_t k2k_heeded;                       // the generation that it acts on
   uint32_t id_leases;                        // ranges of message ids that it has taken
   uint64_t in_hand;                          // the batch that it handles: in_hand_of(); 0: none
+  uint64_t idle_looks;                       // how often it has found nothing to do
 };
 static_assert(sizeof(ControlBlock) == 2 * RK_CACHE_LINE);
 

@@ -67,8 +67,9 @@ struct SendCounters {
 // Writer: the receiving block.
 struct ReceiveCounters {
   alignas(RK_CACHE_LINE) uint64_t delivered;  // given to the handler
-  uint64_t failed;  // deadline passed on arrival, receiver terminated or deactivated
-  uint64_t taken;   // now: claimed from a shared ring and not yet given to the handler
+  uint64_t failed;    // deadline passed on arrival, receiver terminated or deactivated
+  uint64_t taken;     // now: claimed from a shared ring and not yet given to the handler
+  uint64_t finished;  // on a wire of a device: handled, and the host did not hear of them
 };
 
 }  // namespace ringkernel

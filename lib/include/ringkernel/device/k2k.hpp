@@ -105,6 +105,7 @@ struct K2kIn {
   SpmcReceiver* rings = nullptr;        // by sending block, then priority level
   ReceiveCounters* counters = nullptr;  // mapped
   uint64_t delivered = 0;
+  uint64_t finished = 0;
   // Work stealing
   Ring first_ring;      // of all that the wire has
   SpmcReceiver stolen;  // that of a sibling, where the batch is its
@@ -165,6 +166,7 @@ struct K2kFrame {
   uint32_t at_in = 0;    // the ring of the batch in hand, and where the next look begins
   uint32_t at_ring = 0;
   uint32_t leases = 0;
+  uint32_t paused = 0;       // 1: the message that visits the keys is counted as delivered
   uint32_t next_record = 0;  // of the batch that is being sent, K2kSender::fill()
   uint32_t kept_records = 0;
   uint32_t next_out = 0;

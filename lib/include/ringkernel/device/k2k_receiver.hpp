@@ -52,9 +52,15 @@ class K2kReceiver {
     else
       r.release();
   }
-  RK_HD void count_delivered(uint32_t n) {
-    in().delivered += n;
+  // `pauses`: one more has begun, and goes on with the next batch, which does not count it again.
+  RK_HD void count_delivered(uint32_t n, bool pauses) {
+    in().delivered += uint64_t{n} + (pauses ? 1 : 0) - f_.paused;
+    f_.paused = pauses ? 1 : 0;
     store_relaxed<Scope::System>(&in().counters->delivered, in().delivered);
+  }
+  RK_HD void count_finished(uint32_t n) {
+    in().finished += n;
+    store_relaxed<Scope::System>(&in().counters->finished, in().finished);
   }
 
   // Every ring is looked at, whatever the doorbell has said.

@@ -60,7 +60,8 @@ class Resident : private ResidentLink {
       if (leader()) {
         b_.now_us = wall_us();
         b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
-        if (looks % (n == 0 ? 8 : 64) == 0 || (kHasStart && !b_.started)) read_control();
+        if (looks % (n == 0 ? kIdleLooksPerControl : 64) == 0 || (kHasStart && !b_.started))
+          read_control();
       }
       bool worked = n > 0;
       if (n > 0) {
@@ -71,6 +72,7 @@ class Resident : private ResidentLink {
       if (worked) {
         pause = 32;
       } else {
+        if (leader()) count_idle_look();
         if (first()) side_.thread.pause(pause);
         if (pause < f_.idle_ns) pause *= 2;
       }

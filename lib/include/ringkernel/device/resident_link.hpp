@@ -69,6 +69,12 @@ class ResidentLink {
     return static_cast<uint64_t>(static_cast<int64_t>(side_.thread.now_ns() / 1000) + offset_us_);
   }
 
+  // To tell each would be traffic of its own.
+  RK_HD void count_idle_look() {
+    if (++idle_looks_ % kIdleLooksPerTold == 0)
+      store_relaxed<Scope::System>(&f_.control->idle_looks, idle_looks_);
+  }
+
   // --- the next batch
 
   static constexpr uint32_t kLeave = 0xFFFFFFFFU;
@@ -195,6 +201,7 @@ class ResidentLink {
   RK_HD DeviceRecord* record_at(uint32_t slot) const {
     return reinterpret_cast<DeviceRecord*>(f_.outbox + static_cast<uint64_t>(slot) * f_.out.stride);
   }
+  RK_HD void look_for_life();
   RK_HD void read_k2k_table();
   RK_HD void find_cluster_rings();
   RK_HD bool leaves(bool worked);
@@ -233,6 +240,7 @@ class ResidentLink {
   uint32_t calls_ = 0;    // of the handler, since the last records were sent
   uint32_t batches_ = 0;  // from kernels on the device, in a row
   uint64_t latency_told_ = 0;
+  uint64_t idle_looks_ = 0;
 };
 
 RK_HD void ResidentLink::count_ready() {

@@ -40,12 +40,13 @@ RK_SHARED_BODY void ResidentLink::come_alive() {
   f_.control->clock_us = side_.thread.now_ns() / 1000;
   store_release<Scope::System>(&f_.control->state, static_cast<uint32_t>(ResidentState::Alive));
   // The host answers with the distance of the two clocks, or is gone.
-  const uint64_t since = side_.thread.now_ns();
-  RK_ROLLED while (load_acquire<Scope::System>(&f_.control->clock_set) == 0 &&
-                   side_.thread.now_ns() - since < f_.lease_ns) side_.thread.pause(1000);
+  seen_ns_ = side_.thread.now_ns();
+  RK_ROLLED while (load_acquire<Scope::System>(&f_.control->clock_set) == 0 && !expired_) {
+    side_.thread.pause(1000);
+    look_for_life();
+  }
   offset_us_ = f_.control->clock_offset_us;
   taken_ = load_acquire<Scope::System>(&f_.control->records_taken);
-  seen_ns_ = side_.thread.now_ns();
 }
 
 RK_SHARED_BODY void ResidentLink::read_control() {
@@ -53,6 +54,10 @@ RK_SHARED_BODY void ResidentLink::read_control() {
   if (desired != desired_) store_release<Scope::System>(&f_.control->heeded, desired);
   desired_ = desired;
   if (f_.k2k.table != nullptr) read_k2k_table();
+  look_for_life();
+}
+
+RK_HD void ResidentLink::look_for_life() {
   const uint64_t beat = load_relaxed<Scope::System>(&f_.control->heartbeat);
   const uint64_t now = side_.thread.now_ns();
   if (beat != heartbeat_) seen_ns_ = now;
@@ -119,8 +124,8 @@ RK_SHARED_BODY uint32_t ResidentLink::next_batch(bool worked) {
 // Whether the block leaves the device; tells the host.
 RK_HD bool ResidentLink::leaves(bool worked) {
   ResidentState state = ResidentState::Alive;
-  if (expired_)
-    state = ResidentState::LeaseExpired;
+  if (expired_)  // what is started per batch may be started again
+    state = f_.batch_size != 0 ? ResidentState::Left : ResidentState::LeaseExpired;
   else if (f_.batch_size != 0 ? !worked || spent_ >= f_.batch_size
                               : !worked && (desired_ & kDesireExit) != 0)
     state = ResidentState::Left;
@@ -291,11 +296,11 @@ RK_SHARED_BODY void ResidentLink::publish_copies() {
 }
 
 RK_SHARED_BODY void ResidentLink::send_to_host(uint32_t done) {
-  if (first() && done > 0) {
+  if (first() && (done > 0 || b_.visiting)) {
     if (f_.from_k2k != 0) {
       // Before the host hears of a message, which may then be finished there.
-      K2kReceiver(f_.k2k).count_delivered(done - s_.refused);
-    } else {
+      K2kReceiver(f_.k2k).count_delivered(done > 0 ? done - s_.refused : 0, b_.visiting);
+    } else if (done > 0) {
       const uint32_t last = f_.window * shape_.area;  // the slot kept for Done
       DeviceOutbox end;
       end.slots = f_.outbox;
@@ -345,6 +350,7 @@ RK_SHARED_BODY void ResidentLink::finish_k2k(uint32_t done) {
   K2kFrame& k2k = f_.k2k;
   k2k.handled += own;
   ++k2k.invocations;
+  if (own > 0) receiver.count_finished(own);
   if (receiver.in().in_cycle != 0 && own > 0) {
     k2k.credits_back += own;
     store_relaxed<Scope::System>(k2k.credits, k2k.credits_back);

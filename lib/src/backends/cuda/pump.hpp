@@ -91,6 +91,11 @@ class Pump {
     const K2kEdge* edge;
     const ReceiveCounters* received;
     ReceiveCounters* refused;
+    uint64_t concluded;  // messages of which the host has heard, and which are over
+
+    uint64_t not_concluded() const { return load_acquire(&received->delivered) - concluded; }
+    // Of those that are lost with the device. Its last words may say only a part of what it did.
+    uint64_t finished() const { return min_of(load_acquire(&received->finished), not_concluded()); }
   };
 
   void say_what_is_wanted(Block& b, bool active);
@@ -154,11 +159,10 @@ class Pump {
     unsigned char bytes[sizeof(MessageHeader)];
   };
   std::vector<Line> received_;
-  const In* received_over_ = nullptr;
+  In* received_over_ = nullptr;
   bool received_failed_ = false;
   std::vector<Out> outs_;
-  std::deque<In> ins_;      // received_over_ points into it
-  uint64_t concluded_ = 0;  // messages of which the host has heard, and which are over
+  std::deque<In> ins_;  // received_over_ points into it
   int64_t credits_seen_ = 0;
   int64_t credits_owed_ = 0;
   bool refuses_ = false;

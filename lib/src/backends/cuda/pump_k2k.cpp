@@ -12,12 +12,12 @@ void Pump::add_out(uint32_t port, uint32_t of_port, OutEdge* refusing,
 }
 
 void Pump::add_in(const K2kEdge& edge, const ReceiveCounters& received, ReceiveCounters* refused) {
-  ins_.push_back({&edge, &received, refused});
+  ins_.push_back({&edge, &received, refused, 0});
 }
 
 void Pump::receive(const DeviceRecord& record) {
   received_over_ = nullptr;
-  for (const In& in : ins_)
+  for (In& in : ins_)
     if (in.edge->number() == record.count) received_over_ = &in;
   const auto bytes = static_cast<uint32_t>(memory_.out.stride - sizeof(DeviceRecord));
   received_.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
@@ -50,8 +50,8 @@ void Pump::conclude_received(Block& b, uint32_t credits) {
   cycle_emitted_ = 0;
   settled_ = false;
   received_failed_ = false;
+  ++received_over_->concluded;
   received_over_ = nullptr;
-  ++concluded_;
 }
 
 void Pump::refuse_received(Block& b, const DeviceRecord& record) {
@@ -106,9 +106,10 @@ void Pump::take_credits_back(Block& b) {
 }
 
 uint64_t Pump::in_hand_of_k2k() const {
-  uint64_t delivered = 0;
-  for (const In& in : ins_) delivered += load_acquire(&in.received->delivered);
-  return delivered - load_acquire(&memory_.counters->finished) - concluded_;
+  uint64_t not_concluded = 0;
+  for (const In& in : ins_) not_concluded += in.not_concluded();
+  // The kernel's own, which is told after what these messages have emitted.
+  return not_concluded - load_acquire(&memory_.counters->finished);
 }
 
 // `heeded`: the device acts on what the host wants now.
@@ -122,38 +123,42 @@ bool Pump::no_k2k_work(bool active, bool heeded) const {
   return in_hand_of_k2k() == 0;
 }
 
-// What is lost with the device, or left on it: its payload too, but for the message in hand. False:
-// there is no room for the dead letters yet.
+// What is lost with the device, or left on it: its payload too, but for the message that is half
+// told. False: there is no room for the dead letters yet.
 bool Pump::fail_received(Block& b, Reason reason) {
   if (memory_.counters == nullptr) return true;
-  // The last words of the blocks may say only a part of what they did.
-  uint64_t offered = 0;
-  for (const Out& out : outs_) offered += load_acquire(&out.sent->offered);
-  store_relaxed(&memory_.counters->created, offered);
-  store_relaxed(&memory_.counters->finished, load_acquire(&memory_.counters->handled));
-  if (b.dead != nullptr && b.dead->spsc.room(2 + static_cast<uint32_t>(ins_.size())) <
-                               2 + static_cast<uint32_t>(ins_.size()))
-    return false;
-  if (received_over_ != nullptr && !received_failed_)
-    bury_received(b, reason, "it was on the device");
-  if (received_over_ != nullptr) ++concluded_;
+  const auto letters = 1 + 2 * static_cast<uint32_t>(ins_.size());
+  if (b.dead != nullptr && b.dead->spsc.room(letters) < letters) return false;
+  if (received_over_ != nullptr) {
+    if (!received_failed_) bury_received(b, reason, "it was on the device");
+    ++received_over_->concluded;
+  }
   received_over_ = nullptr;
   received_failed_ = false;
+  // The wires' counters are what was said last: the kernel's own agree with them.
+  uint64_t offered = 0, handled = 0;
+  for (const Out& out : outs_) offered += load_acquire(&out.sent->offered);
+  for (const In& in : ins_) handled += in.finished();
+  store_relaxed(&memory_.counters->created, offered);
+  store_relaxed(&memory_.counters->handled, handled);
+  store_relaxed(&memory_.counters->finished, handled);
   MessageHeader unknown{};
   unknown.hlc = b.hlc;
-  auto lose = [&](uint64_t n, uint64_t* counter, uint32_t edge) {
+  auto lose = [&](uint64_t n, const char* where, uint64_t* counter, const In& in) {
     if (n == 0) return;
     append_dead_letter(
-        b, unknown, nullptr, 0, edge, reason,
-        (std::to_string(n) + " messages were on the device, their payload with them").c_str());
+        b, unknown, nullptr, 0, in.edge->number(), reason,
+        (std::to_string(n) + " messages were " + where + ", their payload with them").c_str());
     count(counter, n);
     b.finished += n;
   };
-  const uint64_t in_hand = in_hand_of_k2k();
-  lose(in_hand, &b.counters->failed, kNoEdge);
-  concluded_ += in_hand;
+  for (In& in : ins_) {
+    const uint64_t in_hand = in.not_concluded() - in.finished();
+    lose(in_hand, "in hand on the device", &b.counters->failed, in);
+    in.concluded += in_hand;
+  }
   if (b.index == 0)
-    for (const In& in : ins_) lose(in.edge->depth(), &in.refused->failed, in.edge->number());
+    for (const In& in : ins_) lose(in.edge->depth(), "on the device", &in.refused->failed, in);
   return true;
 }
 

@@ -14,9 +14,10 @@ namespace ringkernel::backends::cuda {
 namespace {
 
 constexpr const char* kEntry = "rk_resident";
-constexpr uint64_t kLeaseNs = 5'000'000'000;
+constexpr uint64_t kLeaveNs = 5'000'000'000;   // until every block must have left
 constexpr uint64_t kStartNs = 10'000'000'000;  // until every block must have shown up
 constexpr uint32_t kIdleNs = 1000;
+constexpr uint64_t kSector = 32;         // what a load of a word reads over the bus
 constexpr uint32_t kWindow = 32;         // messages of a batch, one per lane of a warp
 constexpr uint32_t kLeastMessages = 64;  // the ring to the device
 constexpr uint32_t kMostMessages = 4096;
@@ -347,7 +348,8 @@ Result<void> ResidentKernel::lay_out() {
     f.grid = barrier;
     f.window = window;
     f.batch_size = is_resident() ? 0 : spec_.options.batch_size;
-    f.lease_ns = kLeaseNs;
+    f.lease_ns = static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(spec_.options.lease).count());
     f.idle_ns = kIdleNs;
     b.kernel = spec_.id;
     b.threads = is_grid() ? threads_ * grid_ : threads_;
@@ -513,11 +515,11 @@ void ResidentKernel::leave() {
   if (!launched_ || leaving_.exchange(true)) return;
   std::lock_guard lock(again_);
   for (auto& pump : pumps_) store_release(&pump->control().desired, kDesireExit);
-  // A handler that never returns keeps its blocks; past the lease they are left to the driver.
+  // A handler that never returns keeps its blocks: they are left to the driver.
   const uint64_t begun = monotonic_ns();
   abandoned_ = true;
   if (device_->enter())
-    while (!lost_.load() && monotonic_ns() - begun < kLeaseNs) {
+    while (!lost_.load() && monotonic_ns() - begun < kLeaveNs) {
       if (device_->api().cuStreamQuery(stream_) != kErrorNotReady) {
         abandoned_ = false;
         break;
@@ -552,8 +554,21 @@ uint64_t ResidentKernel::bytes_from_device() const {
   return n * out_stride_ + buffers_.bytes_read();
 }
 
+// The threads that look have a slot each; a block of more threads has no more than a window's.
+uint64_t ResidentKernel::bytes_polled() const {
+  const bool each = spec_.module->granularity == Granularity::Thread;
+  const uint64_t slots = each ? threads_ : std::min(threads_, kWindow);
+  const uint64_t looks = idle_looks_.load(std::memory_order_relaxed);
+  return (looks * slots + looks / kIdleLooksPerControl * kControlWords) * kSector;
+}
+
 void ResidentKernel::beat(uint64_t heartbeat) {
-  for (auto& pump : pumps_) store_relaxed(&pump->control().heartbeat, heartbeat);
+  uint64_t looks = 0;
+  for (auto& pump : pumps_) {
+    store_relaxed(&pump->control().heartbeat, heartbeat);
+    looks += load_relaxed(&pump->control().idle_looks);
+  }
+  idle_looks_.store(looks, std::memory_order_relaxed);
 }
 
 void ResidentKernel::ended() {

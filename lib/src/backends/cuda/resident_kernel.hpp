@@ -50,6 +50,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   void detach() override;
   uint64_t bytes_to_device() const override;
   uint64_t bytes_from_device() const override;
+  uint64_t bytes_polled() const override;
   uint64_t device_memory() const override { return device_bytes_.load() + buffers_.bytes(); }
   int device() const override { return device_->properties().ordinal; }
   Result<std::unique_ptr<RemoteEdge>> connect(RemoteKernel& to,
@@ -116,6 +117,7 @@ class ResidentKernel final : public RemoteKernel, private Resident {
   std::vector<char*> mapped_memory_;
   DeviceBuffers buffers_;
   std::atomic<uint64_t> device_bytes_{0};  // without the buffers
+  std::atomic<uint64_t> idle_looks_{0};    // of all blocks, when the host last showed them life
   std::string without_clusters_;           // why, where it was asked for them
   ClusterMemory cluster_;
   std::atomic<bool> cluster_taken_{false};
