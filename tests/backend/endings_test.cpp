@@ -402,7 +402,7 @@ TEST_CASE("who receives before the first message was sent gets it, and hears of 
   auto silent = runtime.launch<Add>("silent").value();
   auto ended = runtime.launch<Add>("ended").value();
   CHECK(code_of(spoken.try_receive()) == ErrorCode::QueueEmpty);
-  CHECK(code_of(spoken.receive(1ms)) == ErrorCode::Timeout);
+  CHECK(code_of(spoken.receive_timeout(1ms)) == ErrorCode::Timeout);
   std::thread receiver([&] { CHECK(receive(spoken).id == 7); });
   std::thread waiting([&] { CHECK(code_of(silent.receive()) == ErrorCode::Closed); });
   ok(spoken.send(Number{7, 0, 1}));
@@ -415,7 +415,7 @@ TEST_CASE("who receives before the first message was sent gets it, and hears of 
   CHECK(code_of(ended.try_receive()) == ErrorCode::Closed);
 }
 
-TEST_CASE("of two ports the one without a wire is heard by the host, whatever came first") {
+TEST_CASE("a port is wired, whether somebody has received from it before or not") {
   for (const bool received_before : {false, true}) {
     CAPTURE(received_before);
     Runtime runtime = make_runtime();
