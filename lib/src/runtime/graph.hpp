@@ -125,8 +125,9 @@ class GraphNode final : public Node, public backends::Stepper {
   bool host_queues_ = false;
   mutable std::mutex error_mutex_;
   std::string error_;
-  std::shared_ptr<HostSender> sender_;      // made with the first message from the host
-  std::shared_ptr<HostReceiver> receiver_;  // of a library kernel with unconnected ports
+  std::shared_ptr<HostSender> sender_;         // made with the first message from the host
+  std::atomic<HostSender*> sending_{nullptr};  // the same, for who only sends
+  std::shared_ptr<HostReceiver> receiver_;     // of a library kernel with unconnected ports
   EngineImpl* engine_ = nullptr;
 };
 
@@ -194,7 +195,8 @@ class EngineImpl {
   void attach_on_device(GraphEdge& edge, uint32_t copies);
 
   // The sending end for host threads, made on first use.
-  Result<std::shared_ptr<HostSender>> sender_to(GraphNode& node);
+  // It lives as long as the engine.
+  Result<HostSender*> sender_to(GraphNode& node);
   // One queue to the host for a library kernel's unconnected ports, made when it can first have
   // something to say: with a way for messages into it, or a hook. Idempotent.
   Result<void> attach_receiver(GraphNode& node);

@@ -198,13 +198,10 @@ GraphNode* EngineImpl::host() {
   return host_;
 }
 
-Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
-  {
-    std::lock_guard lock(mutex_);
-    if (node.sender_ != nullptr) return node.sender_;
-  }
+Result<HostSender*> EngineImpl::sender_to(GraphNode& node) {
+  if (HostSender* made = node.sending_.load(std::memory_order_acquire)) return made;
   std::lock_guard lock(change_);
-  if (node.sender_ != nullptr) return node.sender_;
+  if (node.sender_ != nullptr) return node.sender_.get();
   if (is_finished(node.state()) || node.state() == KernelState::Terminating)
     return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(node.state())), node.name_);
   if (node.module_ == nullptr || node.module_->accept_count == 0)
@@ -283,7 +280,8 @@ Result<std::shared_ptr<HostSender>> EngineImpl::sender_to(GraphNode& node) {
   }
   std::lock_guard lists(mutex_);
   node.sender_ = sender;
-  return sender;
+  node.sending_.store(sender.get(), std::memory_order_release);
+  return sender.get();
 }
 
 Result<void> EngineImpl::attach_receiver(GraphNode& node) {

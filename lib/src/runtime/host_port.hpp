@@ -19,9 +19,17 @@ namespace ringkernel::runtime {
 class HostWaiter {
  public:
   HostWaiter();
-  // Waits until `ready()`, or the deadline (monotonic; 0: none); false: the deadline passed.
+  // Waits until `ready()`, or the deadline (monotonic; ~0: none); false: the deadline passed.
   template <class Ready>
-  bool wait(Ready&& ready, uint64_t deadline_ns);
+  bool wait(Ready&& ready, uint64_t deadline_ns) {
+    return spin(ready) || sleep(ready, deadline_ns);
+  }
+  // A worker that spins answers within a microsecond; a sleeping thread takes 30 us to wake. False:
+  // not ready yet.
+  template <class Ready>
+  static bool spin(Ready&& ready);
+  template <class Ready>
+  bool sleep(Ready&& ready, uint64_t deadline_ns);
   int file_descriptor();  // readable after a wake-up; -1: none could be made
   void signal_file_descriptor();
   void drain_file_descriptor();
@@ -95,8 +103,7 @@ class HostReceiver {
 };
 
 template <class Ready>
-bool HostWaiter::wait(Ready&& ready, uint64_t deadline_ns) {
-  // A worker that spins answers within a microsecond; a sleeping thread takes 30 us to wake.
+bool HostWaiter::spin(Ready&& ready) {
   constexpr int kSpins = 2000;
   for (int i = 0; i < kSpins; ++i) {
     if (ready()) return true;
@@ -104,6 +111,11 @@ bool HostWaiter::wait(Ready&& ready, uint64_t deadline_ns) {
     __builtin_ia32_pause();
 #endif
   }
+  return false;
+}
+
+template <class Ready>
+bool HostWaiter::sleep(Ready&& ready, uint64_t deadline_ns) {
   for (;;) {
     if (ready()) return true;
     uint64_t left = 0;

@@ -51,9 +51,13 @@ class RequestTable {
   void watch();
 
   std::unique_ptr<Slot[]> slots_;
-  std::atomic<uint64_t> free_{0};  // head of the free list: tag << 32 | slot + 1
+  // On lines by who writes: those who ask, those who answer, and both.
   std::atomic<uint64_t> next_correlation_{1};
-  std::atomic<uint64_t> sent_{0}, replied_{0}, failed_{0}, no_reply_{0}, timed_out_{0}, late_{0};
+  std::atomic<uint64_t> sent_{0};
+  alignas(RK_CACHE_LINE) std::atomic<uint64_t> replied_{0};
+  std::atomic<uint64_t> failed_{0}, no_reply_{0}, timed_out_{0}, late_{0};
+  alignas(RK_CACHE_LINE) std::atomic<uint64_t> free_{
+      0};  // head of the free list: tag << 32 | slot + 1
 
   // Deadlines are looked at every few milliseconds by a thread that is started with the first of
   // them, and sleeps while nothing is pending.

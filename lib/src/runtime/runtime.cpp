@@ -40,6 +40,10 @@ struct KernelHandle::Inner {
   std::string id;
   Engine* engine;
   GraphNode* node;
+
+  // `request`: who waits for the answer; null: whom the envelope names.
+  Result<void> send(const Envelope& envelope, const runtime::RequestTable::Ticket* request,
+                    Duration timeout) const;
 };
 
 namespace {
@@ -173,32 +177,39 @@ KernelMetrics KernelHandle::metrics() const {
 }
 
 Result<void> KernelHandle::send_envelope(const Envelope& envelope, Duration timeout) const {
-  GraphNode& node = *inner_->node;
-  if (is_finished(node.state()) || node.state() == KernelState::Terminating)
-    return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(node.state())), id());
-  const HandlerModule& module = *node.module_;
+  return inner_->send(envelope, nullptr, timeout);
+}
+
+Result<void> KernelHandle::Inner::send(const Envelope& envelope,
+                                       const runtime::RequestTable::Ticket* request,
+                                       Duration timeout) const {
+  const KernelState now = node->state();
+  if (is_finished(now) || now == KernelState::Terminating)
+    return fail(ErrorCode::Closed, "kernel is " + std::string(to_string(now)), id);
+  const HandlerModule& module = *node->module_;
   HostMessage message;
   while (message.accept < module.accept_count &&
          module.accepts[message.accept].fingerprint != envelope.fingerprint)
     ++message.accept;
   if (message.accept == module.accept_count)
-    return fail(ErrorCode::InvalidMessage, "kernel does not accept a " + envelope.type, id());
+    return fail(ErrorCode::InvalidMessage, "kernel does not accept a " + envelope.type, id);
   if (envelope.payload.size() != module.accepts[message.accept].size)
     return fail(ErrorCode::MessageTooLarge,
                 "payload has " + std::to_string(envelope.payload.size()) + " bytes, a " +
                     envelope.type + " has " + std::to_string(module.accepts[message.accept].size),
-                id());
+                id);
   if (uint64_t stamp = envelope.header.hlc; stamp != 0)
     if (auto seen = Hlc{}.observe(stamp); !seen) return seen;
-  auto sender = inner_->engine->impl().sender_to(node);
+  auto sender = engine->impl().sender_to(*node);
   if (!sender) return tl::unexpected(sender.error());
   message.payload = envelope.payload.data();
   message.size = static_cast<uint32_t>(envelope.payload.size());
   message.emission.priority = envelope.header.priority;
   message.emission.deadline = envelope.header.deadline;
   message.emission.root = envelope.header.root;
-  message.emission.correlation_id = envelope.header.correlation_id;
-  message.emission.reply_to = envelope.header.reply_to;
+  message.emission.correlation_id =
+      request != nullptr ? request->correlation_id : envelope.header.correlation_id;
+  message.emission.reply_to = request != nullptr ? request->slot : envelope.header.reply_to;
   message.emission.hops = envelope.header.hops;
   message.hlc = envelope.header.hlc;
   message.message_id = envelope.header.message_id;
@@ -249,18 +260,20 @@ Result<int> KernelHandle::receive_descriptor() const {
 
 Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration timeout) const {
   struct Waiting {
-    runtime::HostWaiter waiter;
-    std::atomic<uint32_t> done{0};
+    // Asleep: who completes the request wakes this thread, and says when it has.
+    enum State : uint32_t { Awake, Asleep, Complete, Woken };
+    std::atomic<uint32_t> state{Awake};
     RequestResult::Outcome outcome{};
-    std::string detail;
     Reason reason = Reason::None;
     uint16_t type = 0;
     std::vector<std::byte> payload;
+    std::string detail;
+    runtime::HostWaiter waiter;
   };
   // Kept per thread: this function returns only after the completion, or after it was ruled out.
   thread_local Waiting kept;
   Waiting* waiting = &kept;
-  waiting->done.store(0);
+  waiting->state.store(Waiting::Awake);
   auto& impl = inner_->engine->impl();
   auto ticket = impl.requests_.begin(
       [waiting](const RequestResult& result) {
@@ -269,25 +282,27 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
         waiting->reason = result.reason;
         waiting->type = result.type;
         waiting->payload.assign(result.payload.begin(), result.payload.end());
-        waiting->done.exchange(1);
+        // The last touch, unless the thread sleeps: it goes on at once.
+        if (waiting->state.exchange(Waiting::Complete) != Waiting::Asleep) return;
         waiting->waiter.owner.notify();
-        waiting->done.store(2);
+        waiting->state.store(Waiting::Woken);
       },
       0);
   if (!ticket) return tl::unexpected(ticket.error());
-  Envelope sent = request;
-  sent.header.correlation_id = ticket->correlation_id;
-  sent.header.reply_to = ticket->slot;
-  uint64_t deadline =
+  const uint64_t deadline =
       monotonic_ns() + static_cast<uint64_t>(std::max<Duration::rep>(timeout.count(), 0));
-  if (auto done = send_envelope(sent, timeout); !done) {
+  if (auto done = inner_->send(request, &*ticket, timeout); !done) {
     impl.requests_.cancel(*ticket);
     return tl::unexpected(done.error());
   }
-  if (!waiting->waiter.wait([&] { return waiting->done.load() != 0; }, deadline))
-    impl.requests_.expire(*ticket);
-  while (waiting->done.load() != 2)
-    std::this_thread::yield();  // the completion is on its last lines
+  uint32_t awake = Waiting::Awake;
+  if (!runtime::HostWaiter::spin([&] { return waiting->state.load() == Waiting::Complete; }) &&
+      waiting->state.compare_exchange_strong(awake, Waiting::Asleep)) {
+    if (!waiting->waiter.sleep([&] { return waiting->state.load() != Waiting::Asleep; }, deadline))
+      impl.requests_.expire(*ticket);
+    while (waiting->state.load() != Waiting::Woken)
+      std::this_thread::yield();  // the completion is on its last lines
+  }
   switch (waiting->outcome) {
     case RequestResult::Outcome::Replied:
       break;
@@ -307,7 +322,7 @@ Result<Envelope> KernelHandle::call_envelope(const Envelope& request, Duration t
   }
   Envelope reply;
   reply.header.correlation_id = ticket->correlation_id;
-  reply.payload = std::move(waiting->payload);
+  reply.payload = waiting->payload;  // a copy: what is kept needs no new memory next time
   reply.header.message_type = waiting->type;
   impl.describe_type(waiting->type, reply.type, reply.fingerprint);
   return reply;

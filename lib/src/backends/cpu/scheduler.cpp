@@ -121,8 +121,8 @@ void Scheduler::enqueue(BlockOwner& owner) {
   if (owner.stepper == nullptr) return owner.notify();
   auto* worker = static_cast<Worker*>(this_worker);
   const bool own = worker != nullptr && worker->scheduler == this;
-  owner.enqueued_ns.store(own ? worker->now_ns : monotonic_ns(), std::memory_order_relaxed);
   if (own) {
+    owner.enqueued_ns.store(worker->now_ns, std::memory_order_relaxed);
     if (worker->queues[level_of(owner)]->push(&owner)) {
       // What runs before it may take long, and a worker that sleeps until it is told would not
       // help.
