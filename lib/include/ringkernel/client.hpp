@@ -98,4 +98,8 @@ class RK_API Client {
   std::unique_ptr<Impl> impl_;
 };
 
+// Drains and stops the topology, also one that crashes meanwhile and is started again; the exit
+// code of its last run. NotFound; Closed: it crashed, and is gone; Timeout.
+RK_API Result<int> stop_topology(const std::string& name, TimeLimit limit = {});
+
 }  // namespace ringkernel

@@ -242,6 +242,17 @@ Result<int> Client::stop(TimeLimit limit) {
   return impl_->ask_exit_code(Json{{"op", "stop"}}, limit);
 }
 
+Result<int> stop_topology(const std::string& name, TimeLimit limit) {
+  auto client = Client::connect(name, limit);
+  if (!client) return tl::unexpected(client.error());
+  for (;;) {
+    auto code = client->stop(limit);
+    if (code || code.error().code != ErrorCode::Closed) return code;
+    client = Client::connect(name, limit);
+    if (!client) return code;
+  }
+}
+
 Result<void> Client::terminate(const std::string& kernel, TimeLimit limit) {
   Json message{{"op", "terminate"}, {"kernel", kernel}};
   if (limit) message["limit_ms"] = milliseconds(*limit);

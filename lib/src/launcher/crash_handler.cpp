@@ -46,8 +46,7 @@ struct Names {
   std::vector<SharedProgress::Kernel*> progress;  // of kernels, by id
 };
 Names* names = nullptr;
-std::atomic<const runtime::Engine*> engine{nullptr};
-std::atomic<SharedProgress*> shared{nullptr};
+std::atomic<CrashCounts*> counts{nullptr};
 std::atomic<int> copy{-1};
 std::array<struct sigaction, kSignals.size()> before;
 
@@ -82,8 +81,8 @@ class Line {
     } else {
       *this << " in on_start, on_poll or on_stop";
     }
-    if (const runtime::Engine* running = engine.load(); running != nullptr)
-      *this << "; messages in hand: " << running->under_way();
+    if (const CrashCounts* running = counts.load(); running != nullptr)
+      *this << "; messages in hand: " << running->lost();
     *this << (json_ ? "\"}\n" : "\n");
   }
   void write_to(int descriptor) const {
@@ -137,12 +136,9 @@ void report(const Block& block, const char* verb, const char* how) {
     line.say(block, verb, how);
     line.write_to(other);
   }
-  if (SharedProgress* progress = shared.load(); progress != nullptr) {
-    if (block.kernel < names->progress.size() && names->progress[block.kernel] != nullptr)
-      ++names->progress[block.kernel]->failures;
-    if (const runtime::Engine* running = engine.load(); running != nullptr)
-      progress->totals().failed += running->under_way();
-  }
+  if (block.kernel < names->progress.size() && names->progress[block.kernel] != nullptr)
+    ++names->progress[block.kernel]->failures;
+  if (CrashCounts* running = counts.load(); running != nullptr) running->crashed();
 }
 
 const char* signal_name(int signal) {
@@ -221,10 +217,7 @@ void CrashHandler::name_type(uint16_t id, const std::string& type) {
 
 void CrashHandler::copy_to(int descriptor) { copy.store(descriptor); }
 
-void CrashHandler::count_by(const runtime::Engine* running, SharedProgress* progress) {
-  engine.store(running);
-  shared.store(progress);
-}
+void CrashHandler::count_by(CrashCounts* running) { counts.store(running); }
 
 void CrashHandler::prepare_thread() {
   struct Stack {

@@ -8,11 +8,17 @@
 
 #include "launcher/shared_progress.hpp"
 
-namespace ringkernel::runtime {
-class Engine;
-}
-
 namespace ringkernel::launcher {
+
+// What a crash takes along. Called by a signal handler.
+class CrashCounts {
+ public:
+  virtual uint64_t lost() const noexcept = 0;  // messages
+  virtual void crashed() noexcept = 0;         // keeps what has been counted
+
+ protected:
+  ~CrashCounts() = default;
+};
 
 class CrashHandler {
  public:
@@ -31,8 +37,8 @@ class CrashHandler {
   // Where the line goes beside standard error; negative: nowhere.
   static void copy_to(int descriptor);
 
-  // What counts the messages that are lost, and what keeps their number; null: nothing does.
-  static void count_by(const runtime::Engine* engine, SharedProgress* progress);
+  // What counts the messages that are lost; null: nothing does.
+  static void count_by(CrashCounts* counts);
 
   // A stack of the calling thread's own, for when the other one is used up.
   static void prepare_thread();

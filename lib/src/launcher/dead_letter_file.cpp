@@ -31,8 +31,8 @@ Result<void> DeadLetterFile::clear(const std::string& path) {
 }
 
 DeadLetterFile::DeadLetterFile(std::string path, RunEvents& events,
-                               std::function<void(std::string_view)> capture)
-    : path_(std::move(path)), events_(events), capture_(std::move(capture)) {}
+                               std::function<void(std::string_view)> capture, bool at_once)
+    : path_(std::move(path)), events_(events), capture_(std::move(capture)), at_once_(at_once) {}
 
 void DeadLetterFile::add(std::string_view line) {
   const std::lock_guard lock(mutex_);
@@ -42,7 +42,7 @@ void DeadLetterFile::add(std::string_view line) {
   buffer_ += line;
   buffer_ += '\n';
   waiting_.store(buffer_.size());
-  if (buffer_.size() >= kLettersBlock) write_out();
+  if (at_once_ || buffer_.size() >= kLettersBlock) write_out();
 }
 
 void DeadLetterFile::flush() {

@@ -19,8 +19,9 @@ class DeadLetterFile {
  public:
   // Begins `path` anew: empties what an earlier run left. `capture` set: letters go there.
   static Result<void> clear(const std::string& path);
-  DeadLetterFile(std::string path, RunEvents& events,
-                 std::function<void(std::string_view)> capture);
+  // `at_once`: each letter is written when it comes, since the process may crash.
+  DeadLetterFile(std::string path, RunEvents& events, std::function<void(std::string_view)> capture,
+                 bool at_once);
 
   // `line` without its newline. Any thread; writes where much is waiting.
   void add(std::string_view line);
@@ -37,6 +38,7 @@ class DeadLetterFile {
   const std::string path_;
   RunEvents& events_;
   const std::function<void(std::string_view)> capture_;
+  const bool at_once_;
   std::mutex mutex_;
   Channel channel_;
   bool failed_ = false;

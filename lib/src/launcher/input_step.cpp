@@ -38,6 +38,7 @@ void InputStep::expect_end() {
 void InputStep::go_on_from(SharedProgress::Input& progress, std::string rest) {
   progress_ = &progress;
   skip_to(progress, std::move(rest));
+  tell(progress);  // also where it begins: a run that dies before its first batch has read on
 }
 
 void InputStep::ended() {
@@ -106,7 +107,7 @@ StepStatus InputStep::step(Block& block) {
       ++taken;
     }
     // Before it is seen: what a crash may have been caused by is not given a second time.
-    if (progress_ != nullptr && taken > 0) tell(*progress_);
+    if (progress_ != nullptr) tell(*progress_);
     runtime::flush_input(block);
     if (taken < batch_) return rest(block, was_stopping);
   } while (monotonic_ns() < until);

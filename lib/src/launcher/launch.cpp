@@ -114,11 +114,13 @@ class Launch {
 
   tl::expected<void, ExitCode> take_name();
   tl::expected<void, ExitCode> settings(int standard_out);
+  std::vector<int> hold_pipes() const;
   ExitCode supervise();
   ExitCode run_as(ServiceName name, pid_t supervisor = 0);
   ExitCode run_started(RunningTopology& running);
   void warn_of_terminal() const;
-  bool write_summary(const RunningTopology& running);
+  bool restarts_after(ExitCode code) const;
+  bool write_summary(const RunningTopology& running, ExitCode code);
   bool write_out_summary(std::string_view text);
   bool shows_data() const;
 
@@ -208,9 +210,19 @@ bool Launch::shows_data() const {
   return false;
 }
 
-bool Launch::write_summary(const RunningTopology& running) {
+// Another run follows, and has the last word.
+bool Launch::restarts_after(ExitCode code) const {
+  const SharedProgress* progress = settings_.progress;
+  return progress != nullptr && code == ExitCode::Crashed && !progress->ends() &&
+         !progress->is_last();
+}
+
+bool Launch::write_summary(const RunningTopology& running, ExitCode code) {
   if (request_.summary.empty()) return true;
-  if (request_.summary == "-") return write_out_summary(running.status_json() + "\n");
+  if (request_.summary == "-") {
+    if (restarts_after(code)) return true;
+    return write_out_summary(running.status_json() + "\n");
+  }
   errno = 0;
   std::ofstream file(request_.summary, std::ios::trunc);
   file << running.status_json() << '\n';
@@ -219,10 +231,26 @@ bool Launch::write_summary(const RunningTopology& running) {
   return false;
 }
 
+// A named pipe whose reader goes takes what is in it along, and ends its writer.
+std::vector<int> Launch::hold_pipes() const {
+  std::vector<int> held;
+  for (const topology::Input& input : topology_.inputs) {
+    const auto redirected = settings_.in.find(input.name);
+    const std::string path = redirected != settings_.in.end() ? redirected->second : input.path;
+    struct stat found {};
+    if (path.empty() || stat(path.c_str(), &found) != 0 || !S_ISFIFO(found.st_mode)) continue;
+    const int pipe = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (pipe >= 0) held.push_back(pipe);
+  }
+  return held;
+}
+
 ExitCode Launch::supervise() {
-  auto progress = SharedProgress::create(topology_.inputs.size(), topology_.kernels.size());
+  auto progress = SharedProgress::create(topology_.inputs.size(), topology_.kernels.size(),
+                                         topology_.outputs.size());
   if (!progress) return refused(ExitCode::Unavailable, progress.error());
   settings_.progress = progress->get();
+  const std::vector<int> pipes = hold_pipes();
   Supervisor supervisor(topology_.run, **progress,
                         [this](std::string_view text) { say_of(Voice::Warning, text); });
   const pid_t self = getpid();
@@ -232,6 +260,7 @@ ExitCode Launch::supervise() {
                                      // restart is in the log.
                                      if (request_.service) (void)launcher::write_to_log(as_.log);
                                    });
+  for (const int pipe : pipes) close(pipe);
   return code ? *code : refused(ExitCode::Unavailable, code.error());
 }
 
@@ -283,7 +312,7 @@ ExitCode Launch::run_started(RunningTopology& running) {
   over.store(true);
   if (progress.joinable()) progress.join();
   for (const std::string& complaint : running.complaints()) say_of(Voice::Error, complaint);
-  if (!write_summary(running)) code = first_of(code, ExitCode::OutputError);
+  if (!write_summary(running, code)) code = first_of(code, ExitCode::OutputError);
   say_of(Voice::Notice, running.summary_line());
   return code;
 }

@@ -59,7 +59,7 @@ Result<void> in_other_process(const std::function<Result<void>()>& work) {
   if (answer == "-") return {};
   const size_t end = answer.find('\0', 1);
   if (end == std::string::npos)
-    return fail(ErrorCode::IoError, "the process that compiles ended without a word");
+    return fail(ErrorCode::IoError, "the process for it ended without a word");
   return fail(static_cast<ErrorCode>(answer[0]), answer.substr(end + 1), answer.substr(1, end - 1));
 }
 

@@ -1,5 +1,6 @@
 #include "launcher/output_step.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -49,6 +50,33 @@ void OutputStep::attach(runtime::Node& node, const std::vector<uint16_t>& type_i
   }
 }
 
+void OutputStep::go_on_from(SharedProgress& progress, size_t output) {
+  progress_ = &progress;
+  output_ = output;
+  buffer_ = progress.rest_of_output(output);
+  told_begun_ = !buffer_.empty();
+  owes_.store(told_begun_);
+  if (reach_ > 0 && progress.output(output).written.load() >= reach_) services_.events->reached();
+}
+
+// What is missing of the line, or struct, in whose middle the writing stands.
+std::string_view OutputStep::begun() const {
+  const std::string_view rest = std::string_view(buffer_).substr(sent_);
+  if (raw_) {
+    const size_t size = types_.front()->size;
+    return rest.substr(0, (rest.size() % size));
+  }
+  const bool in_line = sent_ == 0 ? owes_.load() : buffer_[sent_ - 1] != '\n';
+  return rest.substr(0, in_line ? rest.find('\n') + 1 : 0);
+}
+
+void OutputStep::tell_begun() {
+  const std::string_view rest = begun();
+  if (rest.empty() && !told_begun_) return;
+  told_begun_ = !rest.empty();
+  progress_->keep_rest_of_output(output_, rest);
+}
+
 StepStatus OutputStep::step(Block& block) {
   const uint64_t until = monotonic_ns() + kOutputSliceNs;
   for (;;) {
@@ -93,7 +121,34 @@ void OutputStep::append(const MessageHeader& header, const void* payload) {
 
 void OutputStep::wrote(uint64_t messages) {
   add(written_, messages);
-  if (reach_ > 0 && written_.load(std::memory_order_relaxed) >= reach_) services_.events->reached();
+  uint64_t all = written_.load(std::memory_order_relaxed);
+  if (progress_ != nullptr) all = progress_->output(output_).written += messages;
+  if (reach_ > 0 && all >= reach_) services_.events->reached();
+}
+
+// How many of this run's messages end in the last bytes that were written.
+uint64_t OutputStep::ended_in(size_t bytes) {
+  if (raw_) {
+    const size_t size = types_.front()->size;
+    return in_buffer_ - std::min<uint64_t>(in_buffer_, (buffer_.size() - sent_ + size - 1) / size);
+  }
+  const char* const end = buffer_.data() + sent_;
+  auto lines = static_cast<uint64_t>(std::count(end - bytes, end, '\n'));
+  if (lines > 0 && owes_.exchange(false)) --lines;
+  return std::min(lines, in_buffer_);
+}
+
+// That many of the messages in the buffer are written.
+void OutputStep::settle(uint64_t messages) {
+  if (messages == 0) return;
+  if (!roots_.empty()) {
+    const auto end = roots_.begin() + static_cast<std::ptrdiff_t>(messages);
+    for (auto root = roots_.begin(); root != end; ++root) services_.load->ended(*root);
+    roots_.erase(roots_.begin(), end);
+  }
+  in_buffer_ -= messages;
+  wrote(messages);
+  pending_.store(in_buffer_, std::memory_order_release);
 }
 
 bool OutputStep::write_out() {
@@ -103,6 +158,8 @@ bool OutputStep::write_out() {
     if (moved.status == Transfer::Status::Moved) {
       sent_ += moved.bytes;
       add(bytes_, moved.bytes);
+      if (progress_ != nullptr) tell_begun();
+      if (sent_ < buffer_.size()) settle(ended_in(moved.bytes));
     } else if (moved.status == Transfer::Status::WouldBlock) {
       services_.poller->arm(channel_.descriptor());
       return false;
@@ -111,15 +168,10 @@ bool OutputStep::write_out() {
       return true;
     }
   }
-  if (in_buffer_ > 0) {
-    for (const uint64_t root : roots_) services_.load->ended(root);
-    roots_.clear();
-    wrote(in_buffer_);
-    pending_.store(0, std::memory_order_release);
-    in_buffer_ = 0;
-  }
+  settle(in_buffer_);
   buffer_.clear();
   sent_ = 0;
+  owes_.store(false, std::memory_order_release);
   return true;
 }
 
@@ -130,6 +182,7 @@ void OutputStep::fail_with(int error) {
   in_buffer_ = 0;
   buffer_.clear();
   sent_ = 0;
+  owes_.store(false, std::memory_order_release);
   if (error == 0) {
     services_.events->notify();
   } else if (error == EPIPE && to_stdout_) {

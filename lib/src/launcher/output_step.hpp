@@ -11,6 +11,7 @@
 #include "launcher/channel.hpp"
 #include "launcher/poller.hpp"
 #include "launcher/run_events.hpp"
+#include "launcher/shared_progress.hpp"
 #include "runtime/engine.hpp"
 #include "schema/json_codec.hpp"
 #include "topology/topology.hpp"
@@ -49,10 +50,16 @@ class OutputStep final : public runtime::HostStep {
   // REQUIRES: before the engine starts. `type_ids`: of the output's messages, in their order.
   void attach(runtime::Node& node, const std::vector<uint16_t>& type_ids);
 
+  // Begins with what is missing of a line that the run before it has begun. REQUIRES: before the
+  // engine starts.
+  void go_on_from(SharedProgress& progress, size_t output);
+
   StepStatus step(Block& block) override;
 
   // Every message that has been delivered is written or failed.
-  bool idle() const { return pending_.load(std::memory_order_acquire) == 0; }
+  bool idle() const {
+    return pending_.load(std::memory_order_acquire) == 0 && !owes_.load(std::memory_order_acquire);
+  }
   // What is not written by now fails.
   void abandon();
   // REQUIRES: the engine runs no more.
@@ -64,8 +71,12 @@ class OutputStep final : public runtime::HostStep {
  private:
   void append(const MessageHeader& header, const void* payload);
   bool write_out();  // false: the channel takes nothing more now
+  uint64_t ended_in(size_t bytes);
+  void settle(uint64_t messages);
   void wrote(uint64_t messages);
   void fail_with(int error);
+  std::string_view begun() const;
+  void tell_begun();
 
   const std::string name_;
   const OutputServices& services_;
@@ -87,6 +98,10 @@ class OutputStep final : public runtime::HostStep {
   uint64_t in_buffer_ = 0;
   std::vector<uint64_t> roots_;  // of the messages in the buffer, where there is a load
 
+  SharedProgress* progress_ = nullptr;
+  size_t output_ = 0;  // its number in the progress
+  bool told_begun_ = false;
+  std::atomic<bool> owes_{false};  // the buffer begins with the rest of another run's line
   std::atomic<bool> abandoned_{false};
   std::atomic<uint64_t> pending_{0};
   std::atomic<uint64_t> written_{0};

@@ -36,8 +36,9 @@ class RecordSplitter {
   virtual bool last(bool complete, Record& record) = 0;
 
   uint64_t position() const { return position_; }
-  // The next record is the one behind this position.
-  virtual void go_on_from(uint64_t position) { position_ = position; }
+  // The next record is the one behind this position. `skipping`: the rest of a line comes first.
+  virtual void go_on_from(uint64_t position, bool /*skipping*/) { position_ = position; }
+  virtual bool skipping() const { return false; }
 
  protected:
   ByteBuffer buffer_;
@@ -54,10 +55,12 @@ class LineSplitter final : public RecordSplitter {
   explicit LineSplitter(size_t padding) : RecordSplitter(padding) {}
   bool next(Record& record) override;
   bool last(bool complete, Record& record) override;
-  void go_on_from(uint64_t position) override {
+  void go_on_from(uint64_t position, bool skipping) override {
     position_ = position;
-    started_ = position > 0;
+    started_ = position > 0 || skipping;
+    skipping_ = skipping;
   }
+  bool skipping() const override { return skipping_; }
 
  private:
   bool skip_mark(bool ended);

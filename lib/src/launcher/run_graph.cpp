@@ -126,7 +126,7 @@ Started Builder::add_input(const topology::Input& input) {
   added.step = step.get();
   if (settings_.progress != nullptr) {
     const size_t i = graph_.inputs.size();
-    added.step->go_on_from(settings_.progress->input(i), settings_.progress->rest_of(i));
+    added.step->go_on_from(settings_.progress->input(i), settings_.progress->rest_of_input(i));
   }
   std::vector<MessageInfo> types;
   for (const auto& type : added.step->parser().types()) types.push_back(info_of(*type));
@@ -174,6 +174,7 @@ Started Builder::add_output(const topology::Output& output) {
   auto step = std::make_unique<OutputStep>(output, graph_.output_services, std::move(*channel),
                                            std::move(capture), waited_for ? until.count : 0);
   OutputStep* raw = step.get();
+  if (settings_.progress != nullptr) raw->go_on_from(*settings_.progress, graph_.outputs.size());
   auto node = graph_.engine->add_output(output.name, std::move(step));
   if (!node) return refused(node.error());
   std::vector<uint16_t> ids;
@@ -317,7 +318,7 @@ Started Builder::set_credits() {
 RunGraph::~RunGraph() {
   // Its thread wakes nodes of the engine.
   if (poller) poller->stop();
-  CrashHandler::count_by(nullptr, nullptr);
+  CrashHandler::count_by(nullptr);
   engine.reset();
 }
 
@@ -337,7 +338,8 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   auto made = runtime::Engine::create(options);
   if (!made) return refused(made.error());
   engine = std::move(*made);
-  CrashHandler::count_by(engine.get(), settings.progress);
+  progress = settings.progress;
+  CrashHandler::count_by(this);
   const bool goes_on = topology.run.on_kernel_failure == topology::OnKernelFailure::Continue;
   engine->set_on_failure([this, goes_on](const runtime::Node& kernel, const Error& error) {
     for (const Kernel& one : kernels)
@@ -359,8 +361,8 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   if (!settings.capture_dead_letters && begins)
     if (auto cleared = DeadLetterFile::clear(dead_letter_file); !cleared)
       return start_error(ExitCode::OutputError, cleared.error());
-  dead_letters =
-      std::make_unique<DeadLetterFile>(dead_letter_file, events, settings.capture_dead_letters);
+  dead_letters = std::make_unique<DeadLetterFile>(
+      dead_letter_file, events, settings.capture_dead_letters, settings.progress != nullptr);
   auto step = std::make_unique<DeadLetterStep>(*dead_letters);
   dead_letter_step = step.get();
   auto node = engine->set_dead_letters(std::move(step));
@@ -379,6 +381,26 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   if (auto done = builder.set_credits(); !done) return done;
   dead_letter_step->learn(*engine, topology.messages, type_ids);
   return {};
+}
+
+uint64_t RunGraph::lost() const noexcept {
+  uint64_t messages = engine->under_way();
+  for (const Output& output : outputs) messages += output.step->counts().pending;
+  return messages;
+}
+
+void RunGraph::crashed() noexcept {
+  if (progress == nullptr) return;
+  SharedProgress::Totals& totals = progress->totals();
+  for (const Input& input : inputs) {
+    const InputCounts counts = input.step->counts();
+    totals.lines += counts.lines;
+    totals.failed += counts.bad;
+  }
+  for (const Output& output : outputs) totals.failed += output.step->counts().failed;
+  const runtime::Tally tally = engine->tally();
+  totals.handled += tally.handled;
+  totals.failed += tally.failed + lost();
 }
 
 const RunGraph::Kernel* RunGraph::kernel(std::string_view name) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/crash_handler.hpp"
 #include "launcher/dead_letter_step.hpp"
 #include "launcher/input_step.hpp"
 #include "launcher/output_step.hpp"
@@ -21,7 +22,7 @@ namespace ringkernel::launcher {
 
 class TimerInput;
 
-struct RunGraph {
+struct RunGraph final : CrashCounts {
   struct Kernel {
     const topology::Kernel* kernel = nullptr;
     const HandlerModule* module = nullptr;
@@ -56,8 +57,11 @@ struct RunGraph {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   std::vector<uint16_t> type_ids;  // of the topology's messages, in their order
+  SharedProgress* progress = nullptr;
 
   ~RunGraph();
+  uint64_t lost() const noexcept override;
+  void crashed() noexcept override;
 
   // Opens the files, adds the nodes, connects them. Nothing runs yet.
   tl::expected<void, StartError> build(const topology::Topology& topology,

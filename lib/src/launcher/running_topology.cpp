@@ -174,6 +174,8 @@ tl::expected<void, StartError> RunningTopology::start() {
     if (input.timer != nullptr) input.timer->begin();
     run.graph.engine->wake(*input.node);
   }
+  for (const auto& output : run.graph.outputs)
+    if (!output.step->idle()) run.graph.engine->wake(*output.node);
   run.ready = steady_clock::now();
   run.start_s = seconds_since(run.begun);
   run.phase.store(Phase::Ready);
@@ -298,8 +300,8 @@ ExitCode RunningTopology::Impl::end() {
 void RunningTopology::Impl::leave_to_next(const RunTotals& totals) {
   for (size_t i = 0; i < graph.inputs.size() && !stuck.load(); ++i) {
     const RunGraph::Input& input = graph.inputs[i];
-    graph.engine->run_on(*input.node,
-                         [&](Block&) { settings.progress->keep_rest(i, input.step->rest()); });
+    graph.engine->run_on(
+        *input.node, [&](Block&) { settings.progress->keep_rest_of_input(i, input.step->rest()); });
   }
   SharedProgress::Totals& all = settings.progress->totals();
   all.lines += totals.lines;

@@ -152,12 +152,16 @@ Result<ServiceName> ServiceName::take(const std::string& folder, const std::stri
                     "and '-', at most 80 in all");
   }
   int lock = -1;
-  // Somebody who looks whether the name is alive holds the lock for an instant.
+  // Somebody who looks whether the name is alive holds the lock for an instant; who has ended, and
+  // does not listen any more, a little longer.
   constexpr int kTries = 5;
+  constexpr int kTriesUnheard = 400;
   LockAnswer answer = LockAnswer::Busy;
-  for (int tries = 0; tries < kTries; ++tries) {
+  struct stat found {};
+  for (int tries = 0; tries < kTriesUnheard; ++tries) {
     answer = lock_file(lock_path(folder, name), true, lock);
     if (answer != LockAnswer::Busy) break;
+    if (tries >= kTries && stat(socket_path(folder, name).c_str(), &found) == 0) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   if (answer == LockAnswer::Busy) {

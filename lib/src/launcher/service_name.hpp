@@ -27,7 +27,8 @@ class ServiceName {
 
   const std::string& name() const { return name_; }
 
-  // The same name for a process of this one's, which holds it no longer than this one does.
+  // The same name for a process that is forked from this one: it frees nothing, and holds the lock,
+  // whose descriptor it inherits, for as long as it lives.
   ServiceName lent() const { return ServiceName(folder_, name_, -1); }
 
   // A listening Unix stream socket, mode 0600, non-blocking, at NAME.sock; the caller closes it.

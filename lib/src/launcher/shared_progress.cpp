@@ -17,38 +17,42 @@ Error no_memory() {
 
 }  // namespace
 
-Result<std::unique_ptr<SharedProgress>> SharedProgress::create(size_t inputs, size_t kernels) {
+Result<std::unique_ptr<SharedProgress>> SharedProgress::create(size_t inputs, size_t kernels,
+                                                               size_t outputs) {
   std::unique_ptr<SharedProgress> progress(new SharedProgress);
-  const size_t size = sizeof(Head) + inputs * sizeof(Input) + kernels * sizeof(Kernel);
+  const size_t size =
+      sizeof(Head) + inputs * sizeof(Input) + kernels * sizeof(Kernel) + outputs * sizeof(Output);
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return tl::unexpected(no_memory());
   progress->memory_ = memory;
   progress->size_ = size;
   progress->head_ = new (memory) Head;
   progress->inputs_ = new (progress->head_ + 1) Input[inputs];
-  progress->kernels_ = new (progress->inputs_ + inputs) Kernel[kernels];
+  progress->outputs_ = new (progress->inputs_ + inputs) Output[outputs];
+  progress->kernels_ = new (progress->outputs_ + outputs) Kernel[kernels];
   progress->kernel_count_ = kernels;
-  for (size_t i = 0; i < inputs; ++i) {
-    const int file = memfd_create("ringk-input-rest", MFD_CLOEXEC);
+  for (size_t i = 0; i < inputs + outputs; ++i) {
+    const int file = memfd_create("ringk-rest", MFD_CLOEXEC);
     if (file < 0) return tl::unexpected(no_memory());
-    progress->rests_.push_back(file);
+    (i < inputs ? progress->input_rests_ : progress->output_rests_).push_back(file);
   }
   return progress;
 }
 
 SharedProgress::~SharedProgress() {
-  for (const int file : rests_) close(file);
+  for (const auto* rests : {&input_rests_, &output_rests_})
+    for (const int file : *rests) close(file);
   if (memory_ != nullptr) munmap(memory_, size_);
 }
 
-void SharedProgress::restart() {
+void SharedProgress::restart(bool last) {
   head_->restarts.fetch_add(1);
+  head_->last.store(last);
   for (size_t i = 0; i < kernel_count_; ++i)
     kernels_[i].restarts.fetch_add(kernels_[i].failures.exchange(0));
 }
 
-void SharedProgress::keep_rest(size_t input, std::string_view bytes) {
-  const int file = rests_[input];
+void SharedProgress::keep(int file, std::string_view bytes) {
   if (ftruncate(file, 0) != 0) return;
   for (off_t at = 0; !bytes.empty();) {
     const ssize_t put = pwrite(file, bytes.data(), bytes.size(), at);
@@ -59,11 +63,11 @@ void SharedProgress::keep_rest(size_t input, std::string_view bytes) {
   }
 }
 
-std::string SharedProgress::rest_of(size_t input) const {
+std::string SharedProgress::kept(int file) {
   std::string bytes;
   char part[4096];
   for (;;) {
-    const ssize_t got = pread(rests_[input], part, sizeof part, static_cast<off_t>(bytes.size()));
+    const ssize_t got = pread(file, part, sizeof part, static_cast<off_t>(bytes.size()));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return bytes;
     bytes.append(part, static_cast<size_t>(got));

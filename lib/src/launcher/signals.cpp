@@ -14,6 +14,7 @@ SignalsHeld::SignalsHeld(pid_t supervisor) : supervisor_(supervisor) {
   sigemptyset(&held_);
   sigaddset(&held_, SIGINT);
   sigaddset(&held_, SIGTERM);
+  if (supervisor != 0) sigaddset(&held_, kHandedOn);
   pthread_sigmask(SIG_BLOCK, &held_, &before_);
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
@@ -34,9 +35,9 @@ int SignalsHeld::wait() const {
     siginfo_t info{};
     const int signal = sigwaitinfo(&held_, &info);
     if (signal < 0) continue;
-    const bool direct =
-        info.si_code == SI_KERNEL || (info.si_code == SI_USER && info.si_pid != getpid());
-    if (!direct || supervisor_ == 0 || getppid() != supervisor_) return signal;
+    if (signal == kHandedOn) return info.si_value.sival_int;
+    const bool from_outside = info.si_pid != getpid();
+    if (!from_outside || supervisor_ == 0 || getppid() != supervisor_) return signal;
   }
 }
 

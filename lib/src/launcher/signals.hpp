@@ -9,12 +9,16 @@
 
 namespace ringkernel::launcher {
 
+// By which a supervisor hands on the signal that it was sent; real-time ones queue, so that none is
+// lost beside the same one sent to all of the group.
+inline const int kHandedOn = SIGRTMIN;
+
 // They wait for a SignalWatch, in this thread and those it makes; a closed pipe is an error of the
 // write.
 class SignalsHeld {
  public:
-  // `supervisor`: the process that hands them on, so that those sent to all of the group do not
-  // count twice; 0: none does.
+  // `supervisor`: the process that hands them on; while it lives, what is sent to this one itself
+  // does not count, since it may have been sent to both. 0: there is none.
   explicit SignalsHeld(pid_t supervisor = 0);
   ~SignalsHeld();
   SignalsHeld(const SignalsHeld&) = delete;

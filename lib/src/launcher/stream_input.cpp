@@ -1,5 +1,6 @@
 #include "launcher/stream_input.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,12 +34,12 @@ StreamInput::~StreamInput() {
   if (watched_) services().poller->remove(own_.descriptor());
 }
 
-// What can be read again is; of anything else, what has been read is handed over.
+// A file is read again from where it was; of anything else, what has been read is handed over.
 void StreamInput::skip_to(const SharedProgress::Input& progress, std::string rest) {
-  splitter_->go_on_from(progress.records.load());
+  splitter_->go_on_from(progress.records.load(), progress.skipping.load());
   if (!own_.is_open()) return;
   if (own_.is_regular()) {
-    if (progress.records.load() > 0)
+    if (progress.file.load() == file_number())
       lseek(own_.descriptor(), static_cast<off_t>(progress.offset.load()), SEEK_SET);
     return;
   }
@@ -50,10 +51,17 @@ void StreamInput::skip_to(const SharedProgress::Input& progress, std::string res
 
 void StreamInput::tell(SharedProgress::Input& progress) {
   progress.records.store(splitter_->position());
+  progress.skipping.store(splitter_->skipping());
   if (!own_.is_open() || !own_.is_regular()) return;
   const off_t read = lseek(own_.descriptor(), 0, SEEK_CUR);
   const auto unused = static_cast<off_t>(splitter_->buffer().size());
   progress.offset.store(read > unused ? static_cast<uint64_t>(read - unused) : 0);
+  progress.file.store(file_number());
+}
+
+uint64_t StreamInput::file_number() const {
+  struct stat file {};
+  return fstat(own_.descriptor(), &file) == 0 ? file.st_ino : 0;
 }
 
 std::string_view StreamInput::rest() {

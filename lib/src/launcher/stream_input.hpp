@@ -26,7 +26,8 @@ class StreamInput final : public InputStep {
   void tell(SharedProgress::Input& progress) override;
 
  private:
-  bool fill();  // false: nothing came
+  bool fill();                   // false: nothing came
+  uint64_t file_number() const;  // of a regular file
 
   Channel own_;
   bool watched_ = false;

@@ -37,7 +37,7 @@ class Supervisor {
 
   Result<pid_t> start(const std::function<ExitCode()>& run);
   ExitCode await(pid_t child);
-  bool may_restart();
+  void forget_old_restarts();
   bool pause(topology::Duration delay);
 
   const topology::Run& limits_;
@@ -45,6 +45,7 @@ class Supervisor {
   const std::function<void(std::string_view)> say_;
   sigset_t watched_;
   sigset_t before_;
+  struct sigaction child_before_ {};
   std::deque<Clock::time_point> restarts_;  // that still count
 };
 

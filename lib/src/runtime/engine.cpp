@@ -346,6 +346,25 @@ uint64_t Engine::under_way() const noexcept {
   return created - std::min(created, finished);
 }
 
+Tally Engine::tally() const noexcept {
+  Tally tally;
+  for (auto& node : impl_->nodes_) {
+    if (node->module_ == nullptr) continue;
+    for (auto& parts : node->parts_)
+      for (const BlockCounters* c :
+           {static_cast<const BlockCounters*>(parts->counters), parts->device_counters}) {
+        if (c == nullptr) continue;
+        tally.handled += load_relaxed(&c->handled);
+        tally.failed += load_relaxed(&c->failed);
+      }
+  }
+  for (auto& edge : impl_->edges_) {
+    for (const SendCounters* c : edge->sent_) tally.failed += load_relaxed(&c->failed);
+    for (const ReceiveCounters* c : edge->received_) tally.failed += load_relaxed(&c->failed);
+  }
+  return tally;
+}
+
 bool Engine::quiescent() const {
   std::lock_guard lock(impl_->mutex_);
   const uint64_t finished = impl_->host_finished_.load() + sum_of(*impl_, &BlockCounters::finished);

@@ -123,6 +123,12 @@ struct RequestResult {
   std::span<const std::byte> payload;
 };
 
+// Of all kernels and edges.
+struct Tally {
+  uint64_t handled = 0;
+  uint64_t failed = 0;
+};
+
 struct RequestCounts {
   uint64_t sent = 0, replied = 0, failed = 0, no_reply = 0, timed_out = 0, pending = 0, late = 0;
 };
@@ -175,6 +181,8 @@ class Engine {
   // How many messages are created and not finished, about. Takes no lock: for a signal handler,
   // too. REQUIRES: no kernel is added meanwhile.
   uint64_t under_way() const noexcept;
+  // As little as that takes a lock, and with the same demand.
+  Tally tally() const noexcept;
   // Waits until quiescent() was true, or `cancelled` says stop (asked every millisecond or so), or
   // the time is up.
   bool wait_quiescent(std::optional<std::chrono::nanoseconds> limit,

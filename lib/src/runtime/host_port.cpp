@@ -360,7 +360,9 @@ Result<std::shared_ptr<HostReceiver>> EngineImpl::receiver_of(GraphNode& node) {
     if (node.receiver_ != nullptr) return node.receiver_;
   }
   const std::lock_guard lock(change_);
-  if (node.receiver_ == nullptr && is_finished(node.state()) && node.module_->port_count > 0)
+  // Without one it has nothing to say, and whoever ends it counts on no further wires.
+  const bool ends = is_finished(node.state()) || node.state() == KernelState::Terminating;
+  if (node.receiver_ == nullptr && ends && node.module_->port_count > 0)
     return fail(ErrorCode::Closed, "kernel has terminated and nothing is left", node.name_);
   if (auto done = attach_receiver(node); !done) return tl::unexpected(done.error());
   if (node.receiver_ == nullptr)

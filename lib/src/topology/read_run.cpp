@@ -56,8 +56,19 @@ void read_restart(Reader& reader, const Value& value, Run& run) {
   constexpr uint64_t kMostRestarts = 1'000'000;
   if (auto most = reader.integer(value, "max_restarts", 1, kMostRestarts))
     run.max_restarts = static_cast<uint32_t>(*most);
-  if (auto window = reader.duration(value, "restart_window")) run.restart_window = *window;
-  if (auto delay = reader.duration(value, "restart_delay")) run.restart_delay = *delay;
+  if (auto window = reader.duration(value, "restart_window")) {
+    run.restart_window = *window;
+    // Longer than the pauses, or they would be forgotten before they are counted.
+    if (*window < std::chrono::seconds(10))
+      reader.error(value.find("restart_window")->position, "'restart_window' is at least 10s",
+                   "out-of-range");
+  }
+  if (auto delay = reader.duration(value, "restart_delay")) {
+    run.restart_delay = *delay;
+    if (*delay > std::chrono::seconds(2))
+      reader.error(value.find("restart_delay")->position, "'restart_delay' is at most 2s",
+                   "out-of-range");
+  }
   if (run.on_kernel_failure == OnKernelFailure::Restart) return;
   for (const char* key : {"max_restarts", "restart_window", "restart_delay"})
     if (const Value* set = value.find(key))
