@@ -179,7 +179,9 @@ out_has() { [ "$(jq -r .id out.jsonl | xargs)" = "$1" ]; }
   "$RINGK" launch picky.yaml 2>err &
   local pid=$! code=0
   exec 4>feed
-  ids 1 66 >&4
+  ids 1 >&4
+  eventually out_has 1
+  ids 66 >&4
   eventually grep -q "restarts in" err
   ids 2 3 >&4
   exec 4>&-
