@@ -383,6 +383,7 @@ Started RunGraph::build(const Topology& topology, const RunSettings& settings,
   return {};
 }
 
+// At most: what an output is taking at this moment counts as under way and as pending.
 uint64_t RunGraph::lost() const noexcept {
   uint64_t messages = engine->under_way();
   for (const Output& output : outputs) messages += output.step->counts().pending;
