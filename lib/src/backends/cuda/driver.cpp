@@ -56,24 +56,6 @@ std::string uuid_text(const CUuuid& uuid, bool mig) {
 
 }  // namespace
 
-bool is_sticky(CUresult result) {
-  switch (result) {
-    case kErrorEccUncorrectable:
-    case kErrorIllegalAddress:
-    case kErrorLaunchTimeout:
-    case kErrorAssert:
-    case kErrorHardwareStackError:
-    case kErrorIllegalInstruction:
-    case kErrorMisalignedAddress:
-    case kErrorInvalidAddressSpace:
-    case kErrorInvalidPc:
-    case kErrorLaunchFailed:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::string DeviceProperties::unusable() const {
   if (major < kOldestMajor || (major == kOldestMajor && minor < kOldestMinor))
     return "its compute capability is " + std::to_string(major) + "." + std::to_string(minor) +

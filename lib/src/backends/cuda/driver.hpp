@@ -74,7 +74,4 @@ class Driver {
   int version_ = 0;
 };
 
-// After one of these a context answers nothing else: what was on the device is lost.
-bool is_sticky(CUresult result);
-
 }  // namespace ringkernel::backends::cuda

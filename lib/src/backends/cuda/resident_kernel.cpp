@@ -441,7 +441,7 @@ Result<void> ResidentKernel::start() {
   }
   if (result == kSuccess) return {};
   Error error = named(device_->driver().error(result, "launching it on " + device_->name()));
-  if (!is_sticky(result)) error.code = ErrorCode::LaunchFailed;
+  error.code = ErrorCode::LaunchFailed;
   return tl::unexpected(std::move(error));
 }
 
