@@ -69,7 +69,7 @@ class Launch {
     if (const auto compiled = ringkernel::compile_handlers(topology); !compiled) {
       return console_.failed(compiled.error());
     }
-    const auto code = ringkernel::stop_topology(topology.name());
+    const auto code = running->stop();
     // Closed: it was ending by itself, or crashed in the attempt; either way it is gone.
     if (!code && code.error().code != ErrorCode::Closed) return console_.failed(code.error());
     console_.say(topology.name() + ": stopped the one that ran" +

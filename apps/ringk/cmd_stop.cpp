@@ -19,15 +19,12 @@ struct StopArguments {
 
 // Stops one topology; the exit code is that of its run.
 ExitCode stop_one(const std::string& name, const StopArguments& options, const Console& console) {
-  {
-    auto client = connect(name, limit_of(options.timeout));
-    if (!client) {
-      if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
-      return console.failed(client.error());
-    }
+  auto client = connect(name, limit_of(options.timeout));
+  if (!client) {
+    if (options.if_running && client.error().code == ErrorCode::NotFound) return ExitCode::Ok;
+    return console.failed(client.error());
   }
-  const auto code = ringkernel::stop_topology(name, limit_of(options.timeout));
-  if (!code && options.if_running && code.error().code == ErrorCode::NotFound) return ExitCode::Ok;
+  const auto code = client->stop(limit_of(options.timeout));
   if (!code && code.error().code == ErrorCode::Timeout) {
     return console.failed(ExitCode::TemporaryFail,
                           "'" + name + "' is still draining after " + options.timeout);

@@ -236,6 +236,26 @@ YAML
   has "$output$stderr" "'lease' is 100ms to 24h"
 }
 
+@test "restarts are printed with their bounds, and bounds without them have no effect" {
+  topologies
+  run_ringk 0 check --print "$T/copy.yaml" --set run.on_kernel_failure=restart \
+    --set run.max_restarts=7 --set run.restart_window=1h --set run.restart_delay=2s
+  has "$output" "on_kernel_failure: restart"
+  has "$output" "max_restarts: 7"
+  has "$output" "restart_window: 3600s"
+  has "$output" "restart_delay: 2s"
+  run_ringk 78 check "$T/copy.yaml" --set run.on_kernel_failure=restart \
+    --set run.max_restarts=0 --set run.restart_window=9s --set run.restart_delay=3s
+  has "$output$stderr" "'restart_window' is at least 10s"
+  has "$output$stderr" "'restart_delay' is at most 2s"
+  has "$output$stderr" "3 errors"
+  run_ringk 0 check "$T/copy.yaml" --set run.restart_delay=1s
+  has "$output$stderr" "'restart_delay' has no effect without on_kernel_failure: restart"
+  { echo 'restart: always'; cat "$T/copy.yaml"; } >asked.yaml
+  run_ringk 78 check asked.yaml
+  has "$output$stderr" "of the whole run there is: run.on_kernel_failure: restart"
+}
+
 @test "a batch is printed with its bounds, and bounds without one have no effect" {
   cat >batch.yaml <<'YAML'
 ringk: 1

@@ -1,6 +1,7 @@
 # Topologies on the GPU that RINGK_CUDA_LIBRARY names: their own tests, and what they write compared
 # with what the CPU writes.
 load ../cli/helper
+load pass_topology
 
 @test "every topology of configs/ passes its tests and gives the CPU's results on the GPU" {
   run_shell 0 "$RK_SOURCE/tests/cuda/same_results.sh $RINGK $RK_SOURCE"
@@ -18,21 +19,7 @@ load ../cli/helper
 }
 
 @test "what the drain limit leaves where nobody reads the output is in the dead letters" {
-  cat >pass.yaml <<'EOF'
-ringk: 1
-name: pass
-messages: {N: {v: u64}}
-kernels:
-  pass:
-    backend: cuda
-    accepts: [N]
-    emits: {out: N}
-    code: |
-      RK_HANDLER void on_message(Context& ctx, const N& n) { ctx.emit(port::out, n); }
-inputs: {in: {stdin: jsonl, message: N}}
-outputs: {o: {stdout: jsonl}}
-wires: {in: pass, pass.out: o}
-EOF
+  pass_topology
   seq -f '{"v":%.0f}' 100000 >in
   mkfifo unread
   exec 4<>unread

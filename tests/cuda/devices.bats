@@ -1,22 +1,6 @@
 # Which GPU a kernel runs on, and what a user sees when one is lost. On simulated GPUs alone.
 load ../cli/helper
-
-pass_topology() {
-  cat >pass.yaml <<'EOF'
-ringk: 1
-name: pass
-messages: {N: {v: u64}}
-kernels:
-  pass:
-    backend: cuda
-    builtin: echo
-    accepts: [N]
-    emits: {out: N}
-inputs: {in: {stdin: jsonl, message: N}}
-outputs: {o: {stdout: jsonl}}
-wires: {in: pass, pass.out: o}
-EOF
-}
+load pass_topology
 
 @test "a kernel runs on the GPU that it names by index or UUID, or on any" {
   pass_topology

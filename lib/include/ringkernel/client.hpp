@@ -83,7 +83,8 @@ class RK_API Client {
   // `kernel` empty: all of them. KernelNotFound, InvalidStateTransition.
   Result<void> suspend(const std::string& kernel);
   Result<void> resume(const std::string& kernel);
-  // Drains and stops the topology; the exit code of the run.
+  // Drains and stops the topology, also one that crashes meanwhile and is started again; the exit
+  // code of its last run.
   Result<int> stop(TimeLimit limit = {});
   // Terminates one kernel: what it had accepted is handled first. With a limit, what is left then
   // becomes dead letters and the answer is Timeout.
@@ -97,9 +98,5 @@ class RK_API Client {
   explicit Client(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// Drains and stops the topology, also one that crashes meanwhile and is started again; the exit
-// code of its last run. NotFound; Closed: it crashed, and is gone; Timeout.
-RK_API Result<int> stop_topology(const std::string& name, TimeLimit limit = {});
 
 }  // namespace ringkernel

@@ -239,17 +239,12 @@ Result<void> Client::resume(const std::string& kernel) {
 }
 
 Result<int> Client::stop(TimeLimit limit) {
-  return impl_->ask_exit_code(Json{{"op", "stop"}}, limit);
-}
-
-Result<int> stop_topology(const std::string& name, TimeLimit limit) {
-  auto client = Client::connect(name, limit);
-  if (!client) return tl::unexpected(client.error());
   for (;;) {
-    auto code = client->stop(limit);
+    auto code = impl_->ask_exit_code(Json{{"op", "stop"}}, limit);
     if (code || code.error().code != ErrorCode::Closed) return code;
-    client = Client::connect(name, limit);
-    if (!client) return code;
+    auto next_run = connect(name(), limit);
+    if (!next_run) return code;
+    *this = std::move(*next_run);
   }
 }
 

@@ -10,30 +10,9 @@
 #include <cstring>
 #include <string>
 
+#include "launcher/descriptor_io.hpp"
+
 namespace ringkernel::launcher {
-namespace {
-
-void write_all(int pipe, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = write(pipe, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return;
-    text.remove_prefix(static_cast<size_t>(put));
-  }
-}
-
-std::string read_all(int pipe) {
-  std::string text;
-  char part[4096];
-  for (;;) {
-    const ssize_t got = read(pipe, part, sizeof part);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return text;
-    text.append(part, static_cast<size_t>(got));
-  }
-}
-
-}  // namespace
 
 // The answer is a byte for the code, or '-' for none, then the place up to a NUL, then the message.
 Result<void> in_other_process(const std::function<Result<void>()>& work) {

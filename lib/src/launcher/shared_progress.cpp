@@ -7,6 +7,8 @@
 #include <cstring>
 #include <new>
 
+#include "launcher/descriptor_io.hpp"
+
 namespace ringkernel::launcher {
 namespace {
 
@@ -53,25 +55,12 @@ void SharedProgress::restart(bool last) {
 }
 
 void SharedProgress::keep(int file, std::string_view bytes) {
-  if (ftruncate(file, 0) != 0) return;
-  for (off_t at = 0; !bytes.empty();) {
-    const ssize_t put = pwrite(file, bytes.data(), bytes.size(), at);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return;
-    at += put;
-    bytes.remove_prefix(static_cast<size_t>(put));
-  }
+  if (ftruncate(file, 0) != 0 || lseek(file, 0, SEEK_SET) != 0) return;
+  write_all(file, bytes);
 }
 
 std::string SharedProgress::kept(int file) {
-  std::string bytes;
-  char part[4096];
-  for (;;) {
-    const ssize_t got = pread(file, part, sizeof part, static_cast<off_t>(bytes.size()));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return bytes;
-    bytes.append(part, static_cast<size_t>(got));
-  }
+  return lseek(file, 0, SEEK_SET) == 0 ? read_all(file) : "";
 }
 
 }  // namespace ringkernel::launcher

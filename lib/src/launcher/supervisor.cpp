@@ -17,12 +17,6 @@
 #include "launcher/signals.hpp"
 
 namespace ringkernel::launcher {
-namespace {
-
-// Clients wait longer than this for a topology that is about to be there again.
-constexpr topology::Duration kLongestDelay = std::chrono::seconds(2);
-
-}  // namespace
 
 Supervisor::Supervisor(const topology::Run& run, SharedProgress& progress,
                        std::function<void(std::string_view)> say)
@@ -118,8 +112,9 @@ Result<ExitCode> Supervisor::supervise(const std::function<ExitCode()>& run,
     }
     forget_old_restarts();
     topology::Duration delay = limits_.restart_delay;
-    for (size_t i = 0; i < restarts_.size() && delay < kLongestDelay; ++i) delay *= 2;
-    delay = std::min(delay, kLongestDelay);
+    for (size_t i = 0; i < restarts_.size() && delay < topology::Run::kLongestRestartDelay; ++i)
+      delay *= 2;
+    delay = std::min(delay, topology::Run::kLongestRestartDelay);
     restarts_.push_back(Clock::now());
     say_(fmt::format("restarts in {} ({} of {})",
                      duration_text(std::chrono::duration<double>(delay).count()), restarts_.size(),

@@ -21,6 +21,7 @@
 #include "handlers/load.hpp"
 #include "launcher/control_protocol.hpp"
 #include "launcher/crash_handler.hpp"
+#include "launcher/descriptor_io.hpp"
 #include "launcher/expectation.hpp"
 #include "launcher/handler_specs.hpp"
 #include "launcher/private_output.hpp"
@@ -206,7 +207,7 @@ class TestProcess {
     if (child < 0) return cannot("make a process");
     if (child == 0) be_child(topology, test, parent);
     close(std::exchange(ends_[1], -1));
-    const std::string said = read_all();
+    const std::string said = launcher::read_all(ends_[0]);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
@@ -235,26 +236,8 @@ class TestProcess {
                                 : Json{{"code", static_cast<unsigned>(failure.error().code)},
                                        {"message", failure.error().message},
                                        {"where", failure.error().where}};
-    write_all(answer.dump(-1, ' ', false, Json::error_handler_t::replace));
+    launcher::write_all(ends_[1], answer.dump(-1, ' ', false, Json::error_handler_t::replace));
     _exit(0);
-  }
-
-  void write_all(std::string_view text) const {
-    while (!text.empty()) {
-      const ssize_t put = write(ends_[1], text.data(), text.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return;
-      text.remove_prefix(static_cast<size_t>(put));
-    }
-  }
-  std::string read_all() const {
-    std::string all;
-    for (std::array<char, 4096> part;;) {
-      const ssize_t got = read(ends_[0], part.data(), part.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return all;
-      all.append(part.data(), static_cast<size_t>(got));
-    }
   }
 
   static Result<TestOutcome> understand(const std::string& said, int status) {

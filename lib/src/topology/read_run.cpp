@@ -65,7 +65,7 @@ void read_restart(Reader& reader, const Value& value, Run& run) {
   }
   if (auto delay = reader.duration(value, "restart_delay")) {
     run.restart_delay = *delay;
-    if (*delay > std::chrono::seconds(2))
+    if (*delay > Run::kLongestRestartDelay)
       reader.error(value.find("restart_delay")->position, "'restart_delay' is at most 2s",
                    "out-of-range");
   }

@@ -154,6 +154,8 @@ struct Run {
   Duration on_signal_drain = std::chrono::seconds(30);
   bool stop_on_bad_input = false;  // on_bad_input: stop
   OnKernelFailure on_kernel_failure = OnKernelFailure::Stop;
+  // Clients wait a little longer than this for a topology that is about to be there again.
+  static constexpr Duration kLongestRestartDelay = std::chrono::seconds(2);
   uint32_t max_restarts = 5;
   Duration restart_window = std::chrono::minutes(10);
   Duration restart_delay = std::chrono::milliseconds(100);
