@@ -215,6 +215,30 @@ TEST_CASE("a visit of more keys than the queue holds pauses and goes on") {
   CHECK(sum == 500);
 }
 
+TEST_CASE("what comes over another wire waits until a visit of every key is over") {
+  Runtime runtime = make_runtime();
+  auto from = runtime.launch<Add>("from", {}, {.amount = 0}).value();
+  auto kernel = runtime.launch<Window>("window", LaunchOptions{}.with_queue_capacity(16)).value();
+  ok(runtime.connect(from.port("out"), kernel));
+  constexpr uint32_t kKeys = 100;
+  for (uint32_t key = 0; key < kKeys; ++key) ok(kernel.send(Number{0, key, 1}, 30s));
+  ok(kernel.send(Tick{6}, 30s));
+  // The visit has begun, and pauses for want of room.
+  std::vector<Number> sums{receive(kernel)};
+  for (uint32_t key = kKeys; key-- > 0;) ok(from.send(Number{0, key, 1000}, 30s));
+  eventually([&] { return from.metrics().messages_processed >= 16; });
+  for (const Number& n : receive(kernel, kKeys - 1)) sums.push_back(n);
+  for (const Number& n : sums) {
+    CHECK(n.id == 6);
+    CHECK(n.value == 1);
+  }
+  eventually([&] { return kernel.metrics().messages_processed == 2 * kKeys + 1; });
+  CHECK(kernel.metrics().messages_received == 2 * kKeys + 1);
+  ok(kernel.send(Tick{7}));
+  for (const Number& n : receive(kernel, kKeys)) CHECK(n.value == 1000);
+  CHECK(runtime.wait_idle());
+}
+
 TEST_CASE("further keys than key_capacity fail, whatever their block") {
   std::mutex mutex;
   std::map<std::string, int> reasons;

@@ -30,6 +30,16 @@ struct Witness {
   }
 };
 
+// Message 0 waits until it may pass.
+struct FirstWaits {
+  using Context = ringkernel::Context<FirstWaits>;
+  static void on_message(Context&, const Number& n) {
+    while (n.id == 0 && !may_pass.load()) std::this_thread::sleep_for(1ms);
+    std::lock_guard lock(order_mutex);
+    order.push_back(n.id);
+  }
+};
+
 // Writes `value` bytes from the start of its shared memory.
 struct Scribbler {
   using Context = ringkernel::Context<Scribbler>;
@@ -94,6 +104,32 @@ TEST_CASE("priority decides which kernel's blocks a worker runs first") {
     first += order[0] == 2 ? 1 : 0;
   }
   CHECK(first >= kRounds - 3);  // now and then a worker looks at the low ones first
+}
+
+TEST_CASE("what comes during a turn is taken by its level too") {
+  Runtime runtime = make_runtime(1);
+  auto kernel = runtime
+                    .launch<FirstWaits>(
+                        "kernel", LaunchOptions{}.with_scheduler(SchedulerConfig::priority(4)))
+                    .value();
+  may_pass.store(false);
+  const auto send = [&](uint64_t id, uint8_t priority) {
+    Envelope envelope = Envelope::of(Number{id, 0, 0});
+    envelope.header.priority = priority;
+    ok(kernel.send_envelope(envelope));
+  };
+  // Turn by turn a block may handle more before it looks up.
+  for (uint64_t i = 100; i < 110; ++i) {
+    send(i, 0);
+    REQUIRE(runtime.wait_idle());
+  }
+  order.clear();
+  send(0, 0);
+  eventually([&] { return kernel.metrics().messages_received == 11; });
+  for (uint8_t i = 0; i < 8; ++i) send(1 + i, i % 4);
+  may_pass.store(true);
+  REQUIRE(runtime.wait_idle());
+  CHECK(order == std::vector<uint64_t>{0, 4, 8, 3, 7, 2, 6, 1, 5});
 }
 
 TEST_CASE("a throw on any thread of a block fails the message") {

@@ -240,7 +240,7 @@ struct Block {
   bool polling = false;   // on_poll has more
   bool stopping = false;  // run on_stop when the in-rings are empty
   bool stopped = false;
-  bool visiting = false;     // the front message is in the middle of a visit of every key
+  bool visiting = false;     // the front message of a ring is in the middle of a visit of every key
   bool looked = false;       // the last thing that the step did was a look at core_ticks()
   uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
   uint64_t fresh_until = 0;  // the owner: core_ticks() up to which it is as good as new
@@ -279,6 +279,7 @@ struct Block {
   Link* dead = nullptr;     // ring of dead letters
   uint32_t dead_max = 1;    // most dead letters one message can make
   uint32_t key_cursor = 0;  // where a message or stop that visits every key goes on
+  uint32_t visited_in = 0;  // the in-ring of the message that visits them
 
   // Handler
   KeyTable keys;

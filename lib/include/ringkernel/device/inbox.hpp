@@ -136,11 +136,14 @@ class Inbox {
     for (uint32_t i = 0; i < b_.in_count; ++i, ++at) {
       if (at >= b_.in_count) at = 0;
       InRing& r = b_.in[at];
-      if ((b_.pending & ring_bit(r.bit)) == 0 || (starved_ && !r.in_cycle)) continue;
+      // Where levels count all are looked at: a higher one may have come since the turn began.
+      const bool rang = b_.leveled || (b_.pending & ring_bit(r.bit)) != 0;
+      if (!rang || (starved_ && !r.in_cycle)) continue;
       if (ready(r) == 0) {
         if (b_.in_count <= 62) b_.pending &= ~ring_bit(r.bit);
         continue;
       }
+      b_.pending |= ring_bit(r.bit);
       if (best == nullptr || r.level > best->level) {
         best = &r;
         best_at = at;

@@ -34,7 +34,7 @@ class Step {
       if (!start()) return {StepStatus::Blocked, 0};
     }
     while (result.handled < budget) {
-      InRing* ring = inbox_.next();
+      InRing* ring = next_ring();
       if (ring == nullptr) break;
       uint32_t wanted = min_of(Inbox::ready(*ring), budget - result.handled);
       if (RK_UNLIKELY(wanted == 0)) continue;  // a sibling has taken what was there
@@ -77,6 +77,14 @@ class Step {
       if (!stop()) result.status = StepStatus::Blocked;
     }
     return result;
+  }
+
+  // A visit of every key goes on before anything else.
+  RK_FAST InRing* next_ring() {
+    if constexpr (kKeyed) {
+      if (RK_UNLIKELY(b_.visiting)) return &b_.in[b_.visited_in];
+    }
+    return inbox_.next();
   }
 
   // --- handling
@@ -348,6 +356,7 @@ class Step {
   RK_BESIDE bool visit_keys(MessageHeader& h, uint32_t index, const void* payload) {
     if (!b_.visiting) {
       b_.visiting = true;
+      b_.visited_in = static_cast<uint32_t>(current_ - b_.in);  // a keyed kernel steals nothing
       b_.key_cursor = 0;
     }
     bool failed = false;
