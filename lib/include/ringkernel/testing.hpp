@@ -141,7 +141,7 @@ class Block {
       senders_[i].ring = ring_for(m.accepts[i].size, 1);
       in_[i].spsc.ring = senders_[i].ring;
       in_[i].accept = static_cast<uint16_t>(i);
-      in_[i].bit = i;
+      in_[i].bit = ring_bit(i);
       in_[i].counters = &received_[i];
     }
     frame_.in = in_.data();

@@ -38,11 +38,10 @@ struct Command {
   Command* next = nullptr;
 };
 
-// What runs a block's step; false from may_run(): the kernel is not active.
+// What runs a block's step.
 class Stepper {
  public:
   virtual ~Stepper() = default;
-  virtual bool may_run() const = 0;
   virtual StepResult step(Block& block, uint32_t budget) = 0;
 };
 

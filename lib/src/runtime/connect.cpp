@@ -259,7 +259,7 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
           in.level = static_cast<uint8_t>(level);
           in.accept = accept;
           in.edge = edge.number_;
-          in.bit = static_cast<uint32_t>(parts.in.size());
+          in.bit = ring_bit(static_cast<uint32_t>(parts.in.size()));
           in.counters = edge.received_[r];
           const Ring& ring = edge.rings_[ring_index(r, s, level)];
           if (plan.kind == RingKind::Mpmc) {
@@ -268,13 +268,13 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
             in.sender_count = plan.senders;
             for (uint32_t i = 0; i < plan.senders; ++i)
               bits[(static_cast<size_t>(r) * plan.senders + i) * plan.levels + level] =
-                  ring_bit(in.bit);
+                  in.bit;
           } else {
             in.spsc.ring = ring;
             in.senders = &all_senders[s];
             in.sender_count = 1;
             bits[(static_cast<size_t>(r) * plan.senders + s) * plan.levels + level] =
-                ring_bit(in.bit);
+                in.bit;
           }
           parts.in.push_back(in);
         }

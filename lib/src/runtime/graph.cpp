@@ -16,6 +16,12 @@ namespace {
 
 constexpr uint32_t kDeadLetterRing = 256;
 
+// Of a block whose kernel is not active: what it emitted while it was.
+StepResult flush_alone(Block& block) {
+  const bool all = !block.staged || flush(block);
+  return {all ? StepStatus::Idle : StepStatus::Blocked, 0};
+}
+
 }  // namespace
 
 uint32_t round_up_to_power_of_two(uint64_t n) {
@@ -23,10 +29,19 @@ uint32_t round_up_to_power_of_two(uint64_t n) {
 }
 
 StepResult GraphNode::step(Block& block, uint32_t budget) {
-  if (module_ == nullptr) return {host_step_->step(block), 0};
-  StepResult result =
-      remote_ != nullptr ? remote_->step(block, budget, active()) : module_->run(&block, budget);
-  if (block.stopped || engine_->options_.debug) look_after_step(block);
+  StepResult result;
+  if (remote_ != nullptr) {
+    // A pump steps in every state, to finish what is on the device.
+    if (left_.load()) return flush_alone(block);
+    result = remote_->step(block, budget, active());
+  } else if (!active()) {
+    return flush_alone(block);
+  } else if (module_ != nullptr) {
+    result = module_->run(&block, budget);
+  } else {
+    result.status = host_step_->step(block);
+  }
+  if (block.stopped || debug_) look_after_step(block);
   return result;
 }
 
@@ -98,6 +113,7 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
   node->id_ = static_cast<uint32_t>(nodes_.size()) + 1;
   node->options_ = options;
   node->engine_ = this;
+  node->debug_ = options_.debug;
   node->launched_ns_ = monotonic_ns();
   for (uint32_t i = 0; i < blocks; ++i) {
     auto parts = std::make_unique<BlockParts>(ports);
@@ -156,11 +172,11 @@ Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
         [&](Block&) {
           InRing in;
           in.spsc.ring = ring;
-          in.bit = static_cast<uint32_t>(receiver.in.size());
+          in.bit = ring_bit(static_cast<uint32_t>(receiver.in.size()));
           in.senders = &sender->dead_sender;
           in.sender_count = 1;
           in.counters = *counters;
-          sender->dead.bit = ring_bit(in.bit);
+          sender->dead.bit = in.bit;
           append(receiver, in);
         },
         Then::Rest);

@@ -95,25 +95,26 @@ class GraphNode final : public Node, public backends::Stepper {
     return state == KernelState::Active ||
            (state == KernelState::Terminating && draining_.load(std::memory_order_acquire));
   }
-  // A pump steps in every state, to finish what is on the device.
-  bool may_run() const override { return remote_ != nullptr ? !left_.load() : active(); }
   void set_error(std::string error);
   std::vector<LatencyBucket> latency_buckets() const;
   std::vector<const BlockCounters*> all_counters() const;
   StepResult step(Block& block, uint32_t budget) override;
   void look_after_step(Block& block);
 
-  std::string name_;
-  NodeKind kind_ = NodeKind::Kernel;
-  uint32_t id_ = 0;
+  // What every step looks at stands together.
   std::atomic<KernelState> state_{KernelState::Created};
   std::atomic<bool> draining_{false};  // Terminating, and what was accepted is still handled
   std::atomic<bool> left_{false};      // nothing of it is to go to a device any more
   std::atomic<bool> k2k_{false};       // enable_k2k, or an edge from or to another kernel
-  LaunchOptions options_;
+  NodeKind kind_ = NodeKind::Kernel;
+  bool debug_ = false;  // of the runtime
+  uint32_t id_ = 0;
   const HandlerModule* module_ = nullptr;
-  std::unique_ptr<HostStep> host_step_;
   std::unique_ptr<backends::RemoteKernel> remote_;  // of a kernel on a device
+  std::unique_ptr<HostStep> host_step_;
+
+  std::string name_;
+  LaunchOptions options_;
   std::vector<MessageInfo> types_;                  // of an input
   std::vector<std::unique_ptr<BlockParts>> parts_;
   BufferTransfer transfer_;

@@ -260,7 +260,7 @@ Result<HostSender*> EngineImpl::sender_to(GraphNode& node) {
             in.mpmc.ring = ring;
             in.senders = &sender->waiter.block;
             in.sender_count = 1;
-            in.bit = static_cast<uint32_t>(parts.in.size());
+            in.bit = ring_bit(static_cast<uint32_t>(parts.in.size()));
             in.counters = counters;
             return in;
           };
@@ -268,7 +268,7 @@ Result<HostSender*> EngineImpl::sender_to(GraphNode& node) {
           for (uint32_t level = 0; level < sender->levels_; ++level) {
             uint32_t at = target * sender->levels_ + level;
             append(parts, end(edge.rings_[at], level, edge.received_[r]));
-            sender->bits_[at] = ring_bit(parts.in.back().bit);
+            sender->bits_[at] = parts.in.back().bit;
           }
           if (!stealing) return;
           for (uint32_t other = 1; other < blocks; ++other)

@@ -91,7 +91,7 @@ struct alignas(RK_CACHE_LINE) Signal {
 RK_HD uint64_t ring_bit(uint32_t in_ring) { return uint64_t{1} << (in_ring % 62); }
 
 // Rings the doorbell. True: the block was idle, and the caller must put it in a run queue.
-RK_HD bool raise(Signal& signal, uint64_t bits) {
+RK_FAST bool raise(Signal& signal, uint64_t bits) {
   return (fetch_or(&signal.word, bits | kScheduled) & kScheduled) == 0;
 }
 
@@ -118,9 +118,9 @@ struct InRing {
   MpmcRing mpmc;             // kind Mpmc
   uint64_t taken_first = 0;  // kind Mpmc: claimed and not yet handled
   uint32_t taken = 0;
-  Block** senders = nullptr;  // who may wait for room
   uint32_t sender_count = 0;
-  uint32_t bit = 0;  // index of its bit in the signal
+  Block** senders = nullptr;  // who may wait for room
+  uint64_t bit = 0;           // ring_bit()
   ReceiveCounters* counters = nullptr;
 
   static constexpr uint16_t kByType = 0xFFFF;
@@ -135,7 +135,7 @@ struct Link {
   Block** receivers = nullptr;  // one, or all that share the inbox
   uint32_t receiver_count = 0;
   uint32_t next_receiver = 0;
-  uint64_t bit = 0;  // ring_bit() at the receivers
+  uint64_t bit = 0;  // InRing::bit at the receivers
   bool touched = false;
   SendCounters* counters = nullptr;  // kind Spsc: of the edge; null: dead letters
 };

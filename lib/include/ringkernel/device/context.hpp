@@ -73,7 +73,7 @@ class Context {
                   "not the reply type of this kernel");
     if (!leads() || failed()) return;
     if (on_device()) return reply_record(message);
-    if constexpr (!kGpu) beside([&](Context& c) { c.reply_on_host(message); });
+    if constexpr (!kGpu) beside([&](Context& c) RK_FAST_LAMBDA { c.reply_on_host(message); });
   }
 
   // Fails the message in hand: what it emitted is taken back and it becomes a dead letter.
@@ -238,7 +238,7 @@ class Context {
 #endif
   }
   RK_FAST void fail_for(Reason reason, const char* detail) {
-    beside([&](Context& c) { c.set_failed(reason, detail); });
+    beside([&](Context& c) RK_FAST_LAMBDA { c.set_failed(reason, detail); });
   }
 
   // Calls body(context), and turns what it throws into a failed message.
@@ -336,10 +336,10 @@ class Context {
       // word by word and loaded again, and loads that span stores wait for all stores before them.
       if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
         const M copy = message;
-        return beside([&](Context& c) { c.template put_beside<P>(copy, options, forwards); });
+        return beside([&](Context& c) RK_FAST_LAMBDA { c.template put_beside<P>(copy, options, forwards); });
       }
     }
-    beside([&](Context& c) { c.template put_beside<P>(message, options, forwards); });
+    beside([&](Context& c) RK_FAST_LAMBDA { c.template put_beside<P>(message, options, forwards); });
   }
 
   // Builds the message in place.

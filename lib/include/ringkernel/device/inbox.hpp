@@ -16,17 +16,21 @@ class Inbox {
     return r.taken > 0 ? r.taken : (r.mpmc.ready() ? max_of(r.mpmc.depth(), 1U) : 0);
   }
 
-  // The next ring with a message; null: there is none.
-  RK_FAST InRing* next() {
-    InRing* ring = next_ring();
-    return RK_UNLIKELY(b_.steal_threshold != 0) ? own_or_stolen(ring) : ring;
+  // The next ring with a message, and how many are `here`; null: there is none.
+  RK_FAST InRing* next(uint32_t& here) {
+    InRing* ring = next_ring(here);
+    if (RK_UNLIKELY(b_.steal_threshold != 0)) {
+      ring = own_or_stolen(ring);
+      if (ring != nullptr) here = ready(*ring);
+    }
+    return ring;
   }
 
   // After a batch, so that next() need not look for what it would most often not find. Who
   // publishes after this look rings after it, and so brings another turn.
   RK_FAST void leave_if_empty(InRing& r) {
     if (r.kind == RingKind::Spsc && b_.in_count <= 62 && r.spsc.available() == 0)
-      b_.pending &= ~ring_bit(r.bit);
+      b_.pending &= ~r.bit;
   }
 
   // No credits: from now on only messages from inside the cycle are taken, or its credits would
@@ -98,26 +102,27 @@ class Inbox {
     }
   }
 
-  RK_HD void wake_senders(InRing& r) {
-    if (room_was_wanted(r.ring()))
+  RK_FAST void wake_senders(InRing& r) {
+    if (RK_UNLIKELY(room_was_wanted(r.ring())))
       for (uint32_t i = 0; i < r.sender_count; ++i) wake(b_, *r.senders[i], kRoom);
   }
 
  private:
-  RK_FAST InRing* next_ring() {
+  RK_FAST InRing* next_ring(uint32_t& here) {
     if (b_.pending == 0) return nullptr;
-    if (RK_LIKELY(b_.in_count <= 62 && !b_.leveled && !starved_)) return next_pending();
-    return next_of_all();
+    if (RK_LIKELY(b_.in_count <= 62 && !b_.leveled && !starved_)) return next_pending(here);
+    return next_of_all(here);
   }
 
   // In turns, where every ring has a bit of its own.
-  RK_FAST InRing* next_pending() {
+  RK_FAST InRing* next_pending(uint32_t& here) {
     uint64_t bits = b_.pending & ((uint64_t{1} << b_.in_count) - 1);
     while (bits != 0) {
       const uint64_t behind = bits & (~uint64_t{0} << b_.next_in);
       const uint32_t at = lowest_bit(behind != 0 ? behind : bits);
       InRing& r = b_.in[at];
-      if (ready(r) > 0) {
+      here = ready(r);
+      if (RK_LIKELY(here > 0)) {
         b_.pending = bits;
         b_.next_in = at + 1 >= b_.in_count ? 0 : at + 1;
         return &r;
@@ -129,7 +134,7 @@ class Inbox {
   }
 
   // The highest level first, in turns among equals.
-  RK_BESIDE InRing* next_of_all() {
+  RK_BESIDE InRing* next_of_all(uint32_t& here) {
     InRing* best = nullptr;
     uint32_t best_at = 0;
     uint32_t at = b_.next_in;
@@ -137,16 +142,18 @@ class Inbox {
       if (at >= b_.in_count) at = 0;
       InRing& r = b_.in[at];
       // Where levels count all are looked at: a higher one may have come since the turn began.
-      const bool rang = b_.leveled || (b_.pending & ring_bit(r.bit)) != 0;
+      const bool rang = b_.leveled || (b_.pending & r.bit) != 0;
       if (!rang || (starved_ && !r.in_cycle)) continue;
-      if (ready(r) == 0) {
-        if (b_.in_count <= 62) b_.pending &= ~ring_bit(r.bit);
+      const uint32_t n = ready(r);
+      if (n == 0) {
+        if (b_.in_count <= 62) b_.pending &= ~r.bit;
         continue;
       }
-      b_.pending |= ring_bit(r.bit);
+      b_.pending |= r.bit;
       if (best == nullptr || r.level > best->level) {
         best = &r;
         best_at = at;
+        here = n;
       }
       if (!b_.leveled) break;
     }

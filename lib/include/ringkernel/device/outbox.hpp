@@ -48,13 +48,13 @@ RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission
   fill_fields(b, h, type, e);
 }
 
-RK_HD void touch(Block& b, Link& link) {
+RK_FAST void touch(Block& b, Link& link) {
   if (link.touched) return;
   link.touched = true;
   b.touched[b.touched_count++] = &link;
 }
 
-RK_HD void wake(Block& b, Block& receiver, uint64_t bits) {
+RK_FAST void wake(Block& b, Block& receiver, uint64_t bits) {
   if (raise(receiver.signal, bits)) b.woken[b.woken_count++] = &receiver;
 }
 
@@ -402,11 +402,17 @@ RK_HD bool flush_staged(Block& b, OutEdge& e, uint32_t payload_size) {
 
 // A message on an Spsc ring is counted with its batch, before it can be seen; one that is staged or
 // refused when it is offered.
-RK_HD void count_unpublished(Block& b, const Link& link) {
+RK_FAST void count_unpublished(Block& b, const Link& link) {
   if (link.counters == nullptr) return;
   const uint64_t n = link.spsc.tail - link.spsc.published;
   count(&link.counters->offered, n);
   b.created += n;
+}
+
+RK_FAST void publish(Block& b, Link& link) {
+  link.touched = false;
+  const uint32_t n = link.spsc.publish();
+  if (n > 0) ring_doorbells(b, link, n);
 }
 
 // False: a waiting edge is still full; a wake-up is arranged.
@@ -424,27 +430,31 @@ RK_BESIDE bool flush_all_staged(Block& b) {
       store_relaxed(&e.counters->staged, static_cast<uint64_t>(e.staged - e.flushed));
     }
   }
-  for (uint32_t i = 0; i < b.touched_count; ++i) {  // dead letters of the staged
-    b.touched[i]->touched = false;
-    uint32_t n = b.touched[i]->spsc.publish();
-    if (n > 0) ring_doorbells(b, *b.touched[i], n);
-  }
+  // Dead letters of the staged.
+  for (uint32_t i = 0; i < b.touched_count; ++i) publish(b, *b.touched[i]);
   b.touched_count = 0;
   return all;
+}
+
+RK_BESIDE void flush_touched(Block& b) {
+  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
+  store_release(&b.counters->created, b.created);
+  for (uint32_t i = 0; i < b.touched_count; ++i) publish(b, *b.touched[i]);
+  b.touched_count = 0;
 }
 
 // Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
 // False: a waiting edge is still full; a wake-up is arranged.
 RK_FAST bool flush(Block& b) {
-  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
-  store_release(&b.counters->created, b.created);
-  for (uint32_t i = 0; i < b.touched_count; ++i) {
-    Link& link = *b.touched[i];
-    link.touched = false;
-    uint32_t n = link.spsc.publish();
-    if (n > 0) ring_doorbells(b, link, n);
+  if (RK_LIKELY(b.touched_count == 1)) {
+    Link& link = *b.touched[0];
+    count_unpublished(b, link);
+    store_release(&b.counters->created, b.created);
+    publish(b, link);
+    b.touched_count = 0;
+  } else {
+    flush_touched(b);
   }
-  b.touched_count = 0;
   const bool all = RK_LIKELY(!b.staged) || flush_all_staged(b);
   store_release(&b.counters->finished, b.finished);
   return all;

@@ -141,11 +141,13 @@ RK_HD constexpr T max_of(T a, T b) {
   return a > b ? a : b;
 }
 
-// The memory is written to soon: a processor that waits for its lines then fetches them meanwhile.
-RK_HD void prepare_to_write([[maybe_unused]] const void* memory, [[maybe_unused]] uint32_t bytes) {
+// A message is written there soon: a processor that waits for its first lines fetches them
+// meanwhile. Inlined always: to a compiler, a function that only fetches has no effect, and a call
+// of it is dropped.
+RK_FAST void prepare_to_write([[maybe_unused]] const void* slot) {
 #if !defined(__CUDACC__)
-  const auto* at = static_cast<const unsigned char*>(memory);
-  for (uint32_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 1);
+  __builtin_prefetch(slot, 1);
+  __builtin_prefetch(static_cast<const unsigned char*>(slot) + 64, 1);
 #endif
 }
 

@@ -29,24 +29,23 @@ struct SpscSender {
   RK_HD void take_back(uint32_t n = 1) { tail -= n; }
   // Release: the slots' bytes are visible to whoever acquires the tail.
   template <Scope S = Scope::Device>
-  RK_HD uint32_t publish() {
+  RK_FAST uint32_t publish() {
     uint32_t n = static_cast<uint32_t>(tail - published);
     published = tail;
     store_release<S>(&ring.control->tail, tail);
-    prepare_to_write(ring.slot(tail), min_of(ring.stride, 128U));
+    prepare_to_write(ring.slot(tail));
     return n;
   }
 };
 
-// The receiving end. Slots between `freed` and `head` have been read and are not yet given back.
+// The receiving end. Slots before `head` have been read; they are given back with release().
 struct SpscReceiver {
   Ring ring;
   uint64_t head = 0;
-  uint64_t freed = 0;
   uint64_t tail_seen = 0;
 
   template <Scope S = Scope::Device>
-  RK_HD uint32_t available() {
+  RK_FAST uint32_t available() {
     if (head == tail_seen) tail_seen = load_acquire<S>(&ring.control->tail);
     return static_cast<uint32_t>(tail_seen - head);
   }
@@ -56,7 +55,6 @@ struct SpscReceiver {
   // Release: the sender may overwrite the slots once it acquires the head.
   template <Scope S = Scope::Device>
   RK_HD void release() {
-    freed = head;
     store_release<S>(&ring.control->head, head);
   }
 };

@@ -34,9 +34,10 @@ class Step {
       if (!start()) return {StepStatus::Blocked, 0};
     }
     while (result.handled < budget) {
-      InRing* ring = next_ring();
+      uint32_t here = 0;
+      InRing* ring = next_ring(here);
       if (ring == nullptr) break;
-      uint32_t wanted = min_of(Inbox::ready(*ring), budget - result.handled);
+      const uint32_t wanted = min_of(here, budget - result.handled);
       if (RK_UNLIKELY(wanted == 0)) continue;  // a sibling has taken what was there
       uint32_t n = inbox_.make_room(wanted);
       uint32_t credits = 0;
@@ -80,11 +81,15 @@ class Step {
   }
 
   // A visit of every key goes on before anything else.
-  RK_FAST InRing* next_ring() {
+  RK_FAST InRing* next_ring(uint32_t& here) {
     if constexpr (kKeyed) {
-      if (RK_UNLIKELY(b_.visiting)) return &b_.in[b_.visited_in];
+      if (RK_UNLIKELY(b_.visiting)) {
+        InRing& visited = b_.in[b_.visited_in];
+        here = Inbox::ready(visited);
+        return &visited;
+      }
     }
-    return inbox_.next();
+    return inbox_.next(here);
   }
 
   // --- handling
@@ -438,7 +443,7 @@ class Step {
   RK_FAST void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
     if (RK_UNLIKELY(ctx.more_)) {
       const bool failed = ctx.failed();
-      ctx.beside([&](Ctx& c) { failed ? bury(c, h, index, payload) : keep(c, h); });
+      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA { failed ? bury(c, h, index, payload) : keep(c, h); });
       ctx.reopen();
       if (failed) return;
     }
@@ -558,7 +563,7 @@ class Step {
     guarded(ctx, body);
     if (RK_UNLIKELY(ctx.more_)) {
       const bool failed = ctx.failed();
-      ctx.beside([&](Ctx& c) { failed ? bury_hook(c) : keep(c, Ctx::kNoHeader); });
+      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA { failed ? bury_hook(c) : keep(c, Ctx::kNoHeader); });
       ctx.reopen();
     }
     if (credits > 0) {

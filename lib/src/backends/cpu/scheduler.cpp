@@ -89,25 +89,22 @@ const BlockOwner* Scheduler::current() { return this_block; }
 
 uint64_t Scheduler::now_us() {
   auto* worker = static_cast<Worker*>(this_worker);
-  if (worker == nullptr) return ringkernel::wall_us();
+  if (worker == nullptr) return wall_us();
   look_at_clock(*worker);
   if (this_block != nullptr && this_block->block.profile == 0)
     this_block->block.fresh_until = worker->fresh_until;
-  return wall_us(*worker);
+  return worker->now_us;
 }
 
 void Scheduler::look_at_clock(Worker& worker) {
   worker.now_ns = monotonic_ns();
   const uint64_t ticks = core_ticks();
   worker.fresh_until = ticks == 0 ? 0 : ticks + kFreshTicks;
-}
-
-uint64_t Scheduler::wall_us(Worker& worker) {
   if (worker.now_ns - worker.wall_read_ns > kWallNs) {
     worker.wall_read_ns = worker.now_ns;
-    worker.wall_ahead_ns = ringkernel::wall_us() * 1000 - worker.now_ns;
+    worker.wall_ahead_ns = wall_us() * 1000 - worker.now_ns;
   }
-  return (worker.now_ns + worker.wall_ahead_ns) / 1000;
+  worker.now_us = (worker.now_ns + worker.wall_ahead_ns) / 1000;
 }
 
 void Scheduler::attach_team(BlockOwner& owner, uint32_t threads) {
@@ -265,30 +262,25 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
   block.pending |= exchange(&block.signal.word, kScheduled) & ~(kScheduled | kRoom);
   // Whoever posts one raises the signal afterwards: it is seen here or brings another turn.
   if (owner.commands.load(std::memory_order_relaxed) != nullptr) run_commands(owner);
-  StepResult result;
-  if (owner.stepper->may_run()) {
-    uint64_t start = worker.now_ns;
-    owner.turn_began_ns.store(start, std::memory_order_relaxed);
-    block.now_us = wall_us(worker);
-    block.fresh_until = block.profile == 0 ? worker.fresh_until : 0;
-    block.looked = false;
-    result = owner.stepper->step(block, owner.budget);
-    uint64_t took = 0;
-    if (!block.looked && worker.now_ns == start && core_ticks() >= worker.fresh_until)
-      look_at_clock(worker);
-    if (worker.now_ns != start) {
-      took = worker.now_ns - start;  // with the short turns since the last look
-      owner.turn_ns.store(took, std::memory_order_relaxed);
-    }
-    owner.turn_began_ns.store(0, std::memory_order_relaxed);
-    if (took > kSliceNs && result.handled > 0) {
-      uint64_t fit = result.handled * kSliceNs / took;
-      owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
-    } else if (result.handled > 0 && owner.budget < kBudget) {
-      owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
-    }
-  } else if (block.staged && !flush(block)) {  // what it emitted while it might
-    result.status = StepStatus::Blocked;
+  const uint64_t start = worker.now_ns;
+  owner.turn_began_ns.store(start, std::memory_order_relaxed);
+  block.now_us = worker.now_us;
+  block.fresh_until = block.profile == 0 ? worker.fresh_until : 0;
+  block.looked = false;
+  const StepResult result = owner.stepper->step(block, owner.budget);
+  if (!block.looked && worker.now_ns == start && core_ticks() >= worker.fresh_until)
+    look_at_clock(worker);
+  owner.turn_began_ns.store(0, std::memory_order_relaxed);
+  uint64_t took = 0;
+  if (worker.now_ns != start) {
+    took = worker.now_ns - start;  // with the short turns since the last look
+    owner.turn_ns.store(took, std::memory_order_relaxed);
+  }
+  if (took > kSliceNs && result.handled > 0) {
+    const uint64_t fit = result.handled * kSliceNs / took;
+    owner.budget = static_cast<uint32_t>(fit == 0 ? 1 : fit);
+  } else if (owner.budget < kBudget && result.handled > 0) {
+    owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
   }
   this_block = nullptr;
   for (uint32_t i = 0; i < block.woken_count; ++i) {

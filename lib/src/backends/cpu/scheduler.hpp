@@ -56,13 +56,13 @@ class Scheduler final : public Backend {
     uint32_t in_a_row = 0;
     uint32_t picks = 0;
     uint64_t now_ns = 0;         // the last look at the clock; monotonic
+    uint64_t now_us = 0;         // the same since 1970
     uint64_t fresh_until = 0;    // core_ticks() up to which it will do
     uint64_t wall_ahead_ns = 0;  // the wall clock is ahead of it by this much
     uint64_t wall_read_ns = 0;   // when that was looked up
     std::thread thread;
   };
 
-  static uint64_t wall_us(Worker& worker);
   static void look_at_clock(Worker& worker);
   void work(Worker& worker);
   BlockOwner* pick(Worker& worker);

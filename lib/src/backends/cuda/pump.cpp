@@ -371,9 +371,10 @@ uint32_t Pump::feed(Block& b, uint32_t budget, bool& blocked) {
   while (fed < budget) {
     const auto space = static_cast<uint32_t>(memory_.in.capacity - (tail_ - freed_));
     if (space == 0) break;
-    InRing* ring = inbox.next();
+    uint32_t here = 0;
+    InRing* ring = inbox.next(here);
     if (ring == nullptr) break;
-    uint32_t n = min_of(min_of(Inbox::ready(*ring), budget - fed), space);
+    uint32_t n = min_of(min_of(here, budget - fed), space);
     if (n == 0) continue;  // a sibling has taken what was there
     uint32_t credits = ring->in_cycle ? 1 : 0;
     if (b.credits != nullptr && b.cycle_max > 0 && !ring->in_cycle) {
