@@ -111,8 +111,7 @@ class Block {
       most += 2 * max;
       if (reply) continue;  // replies nobody asked for are counted
       links_[i].spsc.ring = ring_for(ports_[i].payload_size, max);
-      links_[i].receivers = &receiver_pointer_;
-      links_[i].receiver_count = 1;
+      links_[i].receiver = &receiver_;
       links_[i].counters = &sent_[i];
       edges_[i].links = &links_[i];
       edges_[i].targets = 1;
@@ -122,18 +121,13 @@ class Block {
       ports_[i].edge_count = 1;
     }
     dead_.spsc.ring = ring_for(static_cast<uint32_t>(sizeof(DeadLetter)) + largest, most);
-    dead_.receivers = &receiver_pointer_;
-    dead_.receiver_count = 1;
+    dead_.receiver = &receiver_;
     frame_.dead = &dead_;
     frame_.dead_max = 1;
     undo_.resize(most);
-    touched_.resize(m.port_count + 2);
-    woken_.resize(m.port_count + 4);
     frame_.ports = ports_.data();
     frame_.port_count = m.port_count + 1;
     frame_.undo = undo_.data();
-    frame_.touched = touched_.data();
-    frame_.woken = woken_.data();
     in_.resize(m.accept_count);
     received_.resize(m.accept_count);
     senders_.resize(m.accept_count);
@@ -249,7 +243,7 @@ class Block {
     for (;;) {
       frame_.now_us = now_us_;
       StepResult result = module_of<H>().run(&frame_, budget);
-      frame_.woken_count = 0;
+      frame_.woken = nullptr;
       exchange(&receiver_.signal.word, uint64_t{0});
       bool moved = drain();
       if (result.status == StepStatus::Idle || (result.status == StepStatus::Blocked && !moved) ||
@@ -308,7 +302,6 @@ class Block {
   HostServices services_;
   ringkernel::Block frame_;
   ringkernel::Block receiver_;
-  ringkernel::Block* receiver_pointer_ = &receiver_;
   BlockCounters counters_{};
   std::vector<uint64_t> latency_buckets_ = std::vector<uint64_t>(LatencyHistogram::kBuckets);
   uint64_t now_us_ = 1'700'000'000'000'000;
@@ -323,8 +316,6 @@ class Block {
   std::vector<SendCounters> sent_;
   Link dead_;
   std::vector<Undo> undo_;
-  std::vector<Link*> touched_;
-  std::vector<ringkernel::Block*> woken_;
   std::vector<InRing> in_;
   std::vector<ReceiveCounters> received_;
   std::vector<SpscSender> senders_;

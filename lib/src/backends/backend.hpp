@@ -50,7 +50,6 @@ class Stepper {
 struct BlockOwner {
   Block block;
   Stepper* stepper = nullptr;
-  std::function<void()> notify;
   std::atomic<Command*> commands{nullptr};
   std::atomic<uint64_t> enqueued_ns{0};
   std::atomic<uint64_t> turn_ns{0};        // how long the last step took
@@ -59,9 +58,10 @@ struct BlockOwner {
   // long this handler takes.
   uint32_t budget = 1;
   Priority priority = Priority::Normal;
+  std::function<void()> notify;
   std::shared_ptr<Team> team;  // null: one thread
 
-  static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.owner); }
+  static BlockOwner& of(Block& block) { return *static_cast<BlockOwner*>(block.signal.owner); }
 };
 
 // A wire between two kernels of one device. What goes over it never comes to the host: the rings
@@ -102,6 +102,14 @@ struct RemoteEdgeSpec {
   // By receiving block: where it is counted what the host hears of and no handler is given.
   std::vector<ReceiveCounters*> refused;
 };
+
+// The next block that the step has woken, and that is to be given to enqueue(); null: none is left.
+// Before that call, after which somebody else may run it, it is taken out of the list.
+inline Block* take_woken(Block& block) {
+  Block* woken = block.woken;
+  if (woken != nullptr) block.woken = woken->signal.next_woken;
+  return woken;
+}
 
 // Move the bytes of a buffer, from its first to its last, part by part.
 using FillPart = std::function<Result<void>(std::span<std::byte> to)>;

@@ -136,7 +136,6 @@ void EngineImpl::attach_on_device(GraphEdge& edge, uint32_t copies) {
       parts.links.emplace_back(copies);
       e.links = parts.links.back().data();
       e.counters = edge.sent_[s];
-      parts.remote_receivers += static_cast<uint32_t>(receivers.size());
       parts.remote_copies += copies * parts.out_ports[edge.port_].max;
       edge.remote_->attach_sender(s, &e, receivers);
       rebuild(parts);
@@ -267,14 +266,12 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
             in.senders = all_senders.data();
             in.sender_count = plan.senders;
             for (uint32_t i = 0; i < plan.senders; ++i)
-              bits[(static_cast<size_t>(r) * plan.senders + i) * plan.levels + level] =
-                  in.bit;
+              bits[(static_cast<size_t>(r) * plan.senders + i) * plan.levels + level] = in.bit;
           } else {
             in.spsc.ring = ring;
             in.senders = &all_senders[s];
             in.sender_count = 1;
-            bits[(static_cast<size_t>(r) * plan.senders + s) * plan.levels + level] =
-                in.bit;
+            bits[(static_cast<size_t>(r) * plan.senders + s) * plan.levels + level] = in.bit;
           }
           parts.in.push_back(in);
         }
@@ -311,9 +308,13 @@ Result<GraphEdge*> EngineImpl::connect(const EdgeSpec& spec) {
         else
           link.spsc.ring = ring;
         link.counters = edge.sent_[s];
-        link.receivers = plan.shared_inbox ? all_receivers.data() : &all_receivers[r];
-        link.receiver_count = plan.shared_inbox ? plan.receivers : 1;
-        link.next_receiver = plan.shared_inbox ? s % plan.receivers : 0;
+        if (plan.shared_inbox) {
+          link.receivers = all_receivers.data();
+          link.receiver_count = plan.receivers;
+          link.next_receiver = s % plan.receivers;
+        } else {
+          link.receiver = all_receivers[r];
+        }
         // A shared inbox has the same place at each receiver only by chance: ring every bit.
         link.bit = plan.shared_inbox
                        ? ~(kScheduled | kRoom)

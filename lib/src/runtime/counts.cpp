@@ -22,7 +22,8 @@ std::vector<LatencyBucket> GraphNode::latency_buckets() const {
   for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
     uint64_t count = 0;
     for (const BlockCounters* c : all)
-      if (load_relaxed(&c->latency.count) > 0) count += load_relaxed(&c->latency.buckets[i]);
+      if (load_acquire(&c->latency.inverse_min_us) != 0)
+        count += load_relaxed(&c->latency.buckets[i]);
     if (count > 0) buckets.push_back({LatencyHistogram::upper_bound(i), count});
   }
   return buckets;
@@ -31,7 +32,8 @@ std::vector<LatencyBucket> GraphNode::latency_buckets() const {
 KernelCounts GraphNode::counts() const {
   KernelCounts counts;
   std::array<uint64_t, LatencyHistogram::kBuckets> buckets{};
-  LatencyHistogram sum{};
+  uint64_t recorded = 0;
+  uint64_t inverse_min = 0;
   uint64_t finished = 0;
   const std::vector<const BlockCounters*> all = all_counters();
   for (const BlockCounters* c : all)  // finished ones first: in_hand is never counted too small
@@ -45,15 +47,16 @@ KernelCounts GraphNode::counts() const {
     counts.invocations += load_relaxed(&c.invocations);
     counts.stolen += load_relaxed(&c.stolen);
     counts.failed_hooks += load_relaxed(&c.failed_hooks);
-    uint64_t n = load_relaxed(&c.latency.count);
-    if (n == 0) continue;
-    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
-      buckets[i] += load_relaxed(&c.latency.buckets[i]);
-    uint64_t least = load_relaxed(&c.latency.min_us);
-    if (sum.count == 0 || least < sum.min_us) sum.min_us = least;
-    sum.max_us = std::max(sum.max_us, load_relaxed(&c.latency.max_us));
-    sum.total_us += load_relaxed(&c.latency.total_us);
-    sum.count += n;
+    const uint64_t inverse = load_acquire(&c.latency.inverse_min_us);
+    if (inverse == 0) continue;  // its buckets lie in pages that nobody has touched
+    for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+      const uint64_t n = load_relaxed(&c.latency.buckets[i]);
+      buckets[i] += n;
+      recorded += n;
+    }
+    inverse_min = std::max(inverse_min, inverse);
+    counts.latency.max_us = std::max(counts.latency.max_us, load_relaxed(&c.latency.max_us));
+    counts.latency.total_us += load_relaxed(&c.latency.total_us);
   }
   {
     std::lock_guard lock(engine_->mutex_);
@@ -75,18 +78,16 @@ KernelCounts GraphNode::counts() const {
     counts.device_memory = remote_->device_memory();
     counts.bytes_polled = remote_->bytes_polled();
   }
-  counts.latency.count = sum.count;
-  counts.latency.min_us = sum.min_us;
-  counts.latency.max_us = sum.max_us;
-  counts.latency.total_us = sum.total_us;
+  counts.latency.count = recorded;
+  counts.latency.min_us = recorded > 0 ? ~inverse_min : 0;
   auto quantile = [&](double q) -> uint64_t {
-    auto rank = static_cast<uint64_t>(q * static_cast<double>(sum.count));
+    auto rank = static_cast<uint64_t>(q * static_cast<double>(recorded));
     uint64_t seen = 0;
     for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
       seen += buckets[i];
-      if (seen > rank) return std::min(LatencyHistogram::upper_bound(i), sum.max_us);
+      if (seen > rank) return std::min(LatencyHistogram::upper_bound(i), counts.latency.max_us);
     }
-    return sum.max_us;
+    return counts.latency.max_us;
   };
   counts.latency.p50_us = quantile(0.5);
   counts.latency.p99_us = quantile(0.99);

@@ -129,9 +129,8 @@ void EngineImpl::run_on(BlockOwner& owner, std::function<void(Block&)> f, Then t
   if (raise(owner.block.signal, 0)) {
     // Nobody runs the block, so it is this thread's: no need to wait for a worker.
     f(owner.block);
-    for (uint32_t i = 0; i < owner.block.woken_count; ++i)
-      backend_->enqueue(BlockOwner::of(*owner.block.woken[i]));
-    owner.block.woken_count = 0;
+    while (Block* woken = backends::take_woken(owner.block))
+      backend_->enqueue(BlockOwner::of(*woken));
     uint64_t scheduled = kScheduled;
     if (then == Then::Rest && owner.block.pending == 0 &&
         compare_exchange(&owner.block.signal.word, scheduled, uint64_t{0}))

@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kDeadLetterRing = 256;
 
 // Of a block whose kernel is not active: what it emitted while it was.
-StepResult flush_alone(Block& block) {
+RK_BESIDE StepResult flush_alone(Block& block) {
   const bool all = !block.staged || flush(block);
   return {all ? StepStatus::Idle : StepStatus::Blocked, 0};
 }
@@ -121,7 +121,7 @@ Result<GraphNode*> EngineImpl::add_node(std::string name, NodeKind kind, uint32_
     owner.stepper = node.get();
     owner.priority = options.priority;
     Block& b = owner.block;
-    b.owner = &owner;
+    b.signal.owner = &owner;
     b.host = &services_;
     b.kernel = node->id_;
     b.index = i;
@@ -165,7 +165,6 @@ Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
     Ring ring = ring_at(*memory, kDeadLetterRing, stride);
     BlockParts* sender = parts.get();
     sender->dead.spsc.ring = ring;
-    sender->dead_receiver = &receiver.owner.block;
     sender->dead_sender = &sender->owner.block;
     run_on(
         receiver.owner,
@@ -180,8 +179,7 @@ Result<void> EngineImpl::attach_dead_letters(GraphNode& node) {
           append(receiver, in);
         },
         Then::Rest);
-    sender->dead.receivers = &sender->dead_receiver;
-    sender->dead.receiver_count = 1;
+    sender->dead.receiver = &receiver.owner.block;
     sender->owner.block.dead = &sender->dead;
     rebuild(*sender);
   }
@@ -226,18 +224,21 @@ void EngineImpl::append(BlockParts& parts, const InRing& in) {
   Block& b = parts.owner.block;
   b.in = parts.in.data();
   b.in_count = static_cast<uint32_t>(parts.in.size());
-  parts.most_woken += in.sender_count;
-  if (parts.woken.size() < parts.most_woken) parts.woken.resize(2 * parts.most_woken);
-  b.woken = parts.woken.data();
 }
 
 void EngineImpl::rebuild(BlockParts& parts) {
   Block& b = parts.owner.block;
-  size_t wakes = 8 + parts.siblings.size() + (b.dead != nullptr ? 1 : 0);
-  size_t links = b.dead != nullptr ? 1 : 0;
   size_t undo = 0;
   uint32_t dead_max = 1;
-  parts.room_checks.clear();
+  b.checked = nullptr;
+  Link** next_checked = &b.checked;
+  const auto check = [&](Link& link, OutEdge* edge, uint32_t per_message) {
+    link.edge = edge;
+    link.per_message = per_message;
+    link.next_checked = nullptr;
+    *next_checked = &link;
+    next_checked = &link.next_checked;
+  };
   b.stages = false;
   for (size_t p = 0; p < parts.out_ports.size(); ++p) {
     OutPort& port = parts.out_ports[p];
@@ -253,22 +254,15 @@ void EngineImpl::rebuild(BlockParts& parts) {
     for (OutEdge& e : parts.port_edges[p]) {
       if (e.kind == RingKind::Mpmc) b.stages = true;
       if (e.kind == RingKind::Spsc && e.on_full == OnFull::Wait && !e.closed)
-        for (uint32_t l = 0; l < e.targets * e.levels; ++l)
-          parts.room_checks.push_back({&e.links[l].spsc, &e, port.max});
+        for (uint32_t l = 0; l < e.targets * e.levels; ++l) check(e.links[l], &e, port.max);
       uint32_t copies = port.max * (e.route == Route::All ? e.targets : 1);
       undo += 2 * static_cast<size_t>(copies);
-      links += static_cast<size_t>(e.targets) * e.levels;
-      for (uint32_t l = 0; l < e.targets * e.levels; ++l) wakes += e.links[l].receiver_count;
       // A closed receiver makes every copy a dead letter, whatever the policy.
       dead_max += copies;
     }
   }
-  wakes += parts.remote_receivers;
   undo += 2 * size_t{parts.remote_copies};
   dead_max += parts.remote_copies;
-  for (const InRing& in : parts.in) wakes += in.sender_count;
-  for (const InRing& in : parts.steal) wakes += in.sender_count;
-  if (b.credits != nullptr) wakes += b.credits->waiter_count;
   b.ports = parts.out_ports.data();
   b.port_count = static_cast<uint32_t>(parts.out_ports.size());
   b.in = parts.in.data();
@@ -285,15 +279,8 @@ void EngineImpl::rebuild(BlockParts& parts) {
   // Messages published or unpublished between steps: none, so these hold nothing that must be kept.
   parts.undo.resize(undo + 1);
   b.undo = parts.undo.data();
-  parts.touched.resize(links + 1);
-  b.touched = parts.touched.data();
-  parts.most_woken = wakes;
-  if (parts.woken.size() < wakes) parts.woken.resize(wakes);
-  b.woken = parts.woken.data();
   b.dead_max = std::min(dead_max, kDeadLetterRing);
-  if (b.dead != nullptr) parts.room_checks.push_back({&b.dead->spsc, nullptr, b.dead_max});
-  b.room_checks = parts.room_checks.data();
-  b.room_check_count = static_cast<uint32_t>(parts.room_checks.size());
+  if (b.dead != nullptr) check(*b.dead, nullptr, b.dead_max);
   b.blocked_on = nullptr;
   if (auto* node = static_cast<GraphNode*>(parts.owner.stepper);
       node != nullptr && node->remote_ != nullptr) {

@@ -45,20 +45,14 @@ struct BlockParts {
   // In lists, whose addresses stay and which take no memory while they are empty.
   std::list<std::vector<Link>> links;  // of each edge
   Link dead;
-  Block* dead_receiver = nullptr;
   Block* dead_sender = nullptr;
-  std::vector<RoomCheck> room_checks;
   std::vector<Undo> undo;
-  std::vector<Link*> touched;
-  std::vector<Block*> woken;
-  size_t most_woken = 0;  // by one step
   std::vector<Block*> siblings;
   std::vector<uint16_t> accept_types;
   std::vector<uint32_t> accept_sizes;
-  // Of wires on a device: closed edges for what comes after their end, and how many blocks and
-  // dead letters they may make a step wake and write.
+  // Of wires on a device: closed edges for what comes after their end, and how many dead letters
+  // they may make a step write.
   std::list<OutEdge> refusing;
-  uint32_t remote_receivers = 0;
   uint32_t remote_copies = 0;
   std::vector<std::byte> params;
   std::vector<std::byte> scratch;
@@ -72,7 +66,7 @@ struct BlockParts {
   std::atomic<bool> stopped{false};
 };
 
-class GraphNode final : public Node, public backends::Stepper {
+class alignas(64) GraphNode final : public Node, public backends::Stepper {
  public:
   const std::string& name() const override { return name_; }
   NodeKind kind() const override { return kind_; }
@@ -115,7 +109,7 @@ class GraphNode final : public Node, public backends::Stepper {
 
   std::string name_;
   LaunchOptions options_;
-  std::vector<MessageInfo> types_;                  // of an input
+  std::vector<MessageInfo> types_;  // of an input
   std::vector<std::unique_ptr<BlockParts>> parts_;
   BufferTransfer transfer_;
   std::vector<void*> buffers_;  // on the CPU, in the module's order

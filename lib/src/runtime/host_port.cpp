@@ -16,7 +16,7 @@ constexpr uint64_t kLookNs = 1'000'000;
 }  // namespace
 
 HostWaiter::HostWaiter() {
-  owner.block.owner = &owner;
+  owner.block.signal.owner = &owner;
   owner.notify = [this] { notify(); };
 }
 
@@ -340,8 +340,7 @@ Result<void> EngineImpl::attach_receiver(GraphNode& node) {
           parts.links.emplace_back(1);
           Link& link = parts.links.back()[0];
           link.mpmc.ring = edge.rings_[0];
-          link.receivers = &receiver->waiter.block;
-          link.receiver_count = 1;
+          link.receiver = receiver->waiter.block;
           link.bit = 1;
           for (size_t o = 0; o < open.size(); ++o) {
             ends[i][o].links = &link;

@@ -154,7 +154,6 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
     b.accept_sizes = parts->accept_sizes.data();
     b.accept_count = m.accept_count;
     b.accept_keys = m.keys;
-    b.keyed = m.keys != nullptr ? 1 : 0;
     for (uint32_t i = 0; i < m.port_count; ++i) {
       parts->out_ports[i].max = m.ports[i].max;
       parts->out_ports[i].message_type = type_id(m.ports[i].message);
@@ -203,6 +202,7 @@ Result<void> EngineImpl::lay_out_state(GraphNode& node, const KernelSpec& spec) 
         node.parts_.size() > 1) {
       const SchedulerConfig& s = *node.options_.scheduler;
       b.steal_threshold = s.steal_threshold;
+      b.steals = s.steal_threshold > 0;
       b.share_threshold = s.share_threshold;
       b.max_steal_batch = std::max(1U, std::min(s.max_steal_batch, kBatch));
       b.steal_neighborhood = s.steal_neighborhood;

@@ -44,7 +44,7 @@ TEST_CASE("a slot is header and payload in a multiple of 64 bytes") {
 TEST_CASE("SPSC: what is appended is invisible until it is published, and can be taken back") {
   Memory memory(4);
   SpscSender sender{memory.ring, 0, 0, 0};
-  SpscReceiver receiver{memory.ring, 0, 0, 0};
+  SpscReceiver receiver{memory.ring, 0, 0};
   value_of(sender.append()) = 1;
   value_of(sender.append()) = 2;
   CHECK(receiver.available() == 0);
@@ -70,7 +70,7 @@ TEST_CASE("SPSC: two threads pass a million messages through a small ring, in or
       sender.publish();
     }
   });
-  SpscReceiver receiver{memory.ring, 0, 0, 0};
+  SpscReceiver receiver{memory.ring, 0, 0};
   bool ordered = true;
   for (uint64_t expected = 0; expected < kCount;) {
     uint32_t n = receiver.available();

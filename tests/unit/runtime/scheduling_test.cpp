@@ -42,6 +42,7 @@ struct FourBlocks {
     spec.module = &module_of<Work>();
     spec.options = LaunchOptions::multi_block(4, 1).with_scheduler(config);
     node = static_cast<GraphNode*>(engine->add_kernel(spec).value());
+    node->state_.store(KernelState::Active);
     auto sender = engine->impl().sender_to(*node).value();
     Job job{1};
     HostMessage message;

@@ -90,14 +90,14 @@ TEST_CASE("capacities are printed with what they were and the bytes they take") 
     INFO(result.effective_yaml);
     CHECK(result.effective_yaml.find(line) != std::string::npos);
   };
-  // A slot is 128 bytes, header and Order together; a ring has 384 bytes of its own.
-  printed("input_queue_capacity: 1024  # rounded up from 1000; 131456 bytes in all rings into it");
+  // A slot is 128 bytes, header and Order together; a ring has 256 bytes of its own.
+  printed("input_queue_capacity: 1024  # rounded up from 1000; 131328 bytes in all rings into it");
   printed("output_queue_capacity: 4  # rounded up from 3; 0 bytes in all rings to outputs");
-  printed("output_queue_capacity: 1024  # 131456 bytes in all rings to outputs");
+  printed("output_queue_capacity: 1024  # 131328 bytes in all rings to outputs");
   result = load_text(sample_with("    key: account",
                                  "    launch: {grid_size: 4, scheduler: {strategy: priority}}"),
                      "t.yaml", "");
-  printed("input_queue_capacity: 1024  # 2103296 bytes in all rings into it");  // 4 levels
+  printed("input_queue_capacity: 1024  # 2101248 bytes in all rings into it");  // 4 levels
 }
 
 TEST_CASE("what was printed is checked without a finding") {

@@ -82,11 +82,14 @@ static_assert(sizeof(DeadLetter) == 128);
 inline constexpr uint32_t kNoEdge = 0xFFFFFFFFU;
 
 // A block's doorbell. Bit 63 says that the block is in a run queue or running, bit 62 that there
-// may be room again where it waited; the others name in-rings that have something new.
+// may be room again where it waited; the others name in-rings that have something new. Beside it is
+// what only who found the block idle may touch.
 inline constexpr uint64_t kScheduled = uint64_t{1} << 63;
 inline constexpr uint64_t kRoom = uint64_t{1} << 62;
 struct alignas(RK_CACHE_LINE) Signal {
   uint64_t word = 0;
+  Block* next_woken = nullptr;  // in the list of blocks that a step has woken
+  void* owner = nullptr;        // the backend's own structure around the block
 };
 RK_HD uint64_t ring_bit(uint32_t in_ring) { return uint64_t{1} << (in_ring % 62); }
 
@@ -107,37 +110,47 @@ struct CreditPool {
   uint32_t waiter_count = 0;
 };
 
-// The receiving end of one ring.
-struct InRing {
+// The receiving end of one ring. What a batch of an Spsc ring looks at are the first 64 bytes.
+struct alignas(64) InRing {
   RingKind kind = RingKind::Spsc;
   bool in_cycle = false;      // its messages hold a credit of the kernel's cycle
   uint8_t level = 0;          // priority level; higher is taken first
   uint16_t accept = kByType;  // index into the handler's accepted types, or kByType
+  SpscReceiver spsc;          // kind Spsc
+  ReceiveCounters* counters = nullptr;
+
+  Block** senders = nullptr;  // who may wait for room
+  uint32_t sender_count = 0;
   uint32_t edge = kNoEdge;
-  SpscReceiver spsc;         // kind Spsc
+  uint64_t bit = 0;          // ring_bit()
   MpmcRing mpmc;             // kind Mpmc
   uint64_t taken_first = 0;  // kind Mpmc: claimed and not yet handled
   uint32_t taken = 0;
-  uint32_t sender_count = 0;
-  Block** senders = nullptr;  // who may wait for room
-  uint64_t bit = 0;           // ring_bit()
-  ReceiveCounters* counters = nullptr;
 
   static constexpr uint16_t kByType = 0xFFFF;
   RK_HD const Ring& ring() const { return kind == RingKind::Spsc ? spsc.ring : mpmc.ring; }
 };
 
+struct OutEdge;
+
 // The sending end of one ring: from this block to one receiving block, at one priority level; or
-// to an inbox that several blocks share.
-struct Link {
+// to an inbox that several blocks share. What a batch looks at are the first 128 bytes.
+struct alignas(64) Link {
   SpscSender spsc;
+  Block* receiver = nullptr;  // null: several share the inbox
+
+  uint64_t bit = 0;                  // InRing::bit at the receivers
+  SendCounters* counters = nullptr;  // kind Spsc: of the edge; null: dead letters
+  Link* next_touched = nullptr;
+  Link* next_checked = nullptr;
+  OutEdge* edge = nullptr;   // where it is checked for room; null: the dead letters
+  uint32_t per_message = 0;  // slots that one message may take
+  bool touched = false;
+
   MpmcRing mpmc;
-  Block** receivers = nullptr;  // one, or all that share the inbox
+  Block** receivers = nullptr;  // all that share the inbox
   uint32_t receiver_count = 0;
   uint32_t next_receiver = 0;
-  uint64_t bit = 0;  // InRing::bit at the receivers
-  bool touched = false;
-  SendCounters* counters = nullptr;  // kind Spsc: of the edge; null: dead letters
 };
 
 // An edge as one sending block sees it.
@@ -168,13 +181,6 @@ struct OutEdge {
   RK_HD MessageHeader* staged_slot(uint32_t i) const {
     return reinterpret_cast<MessageHeader*>(staging + static_cast<uint64_t>(i) * staging_stride);
   }
-};
-
-// A ring that must have room before a message is handled.
-struct RoomCheck {
-  SpscSender* sender;
-  OutEdge* edge;         // null: the dead letters
-  uint32_t per_message;  // slots
 };
 
 struct OutPort {
@@ -231,7 +237,7 @@ struct Block {
   uint32_t in_count = 0;
   uint32_t next_in = 0;
   bool leveled = false;  // in-rings differ in priority level
-  uint8_t keyed = 0;
+  bool steals = false;
   uint8_t profile = 0;
   bool stages = false;  // some edge is of kind Mpmc
   bool staged = false;  // an Mpmc edge may hold staged messages
@@ -242,6 +248,7 @@ struct Block {
   bool stopped = false;
   bool visiting = false;     // the front message of a ring is in the middle of a visit of every key
   bool looked = false;       // the last thing that the step did was a look at core_ticks()
+  uint32_t kernel = 0;       // kernel id, from 1
   uint64_t now_us = 0;       // the owner sets it before each step, a batch brings it up to date
   uint64_t fresh_until = 0;  // the owner: core_ticks() up to which it is as good as new
   uint64_t hlc = 0;
@@ -250,28 +257,26 @@ struct Block {
   BlockCounters* counters = nullptr;
   uint64_t created = 0;  // the counters of these names, before they are published
   uint64_t finished = 0;
-  OutPort* ports = nullptr;          // the handler's ports, then the reply port
-  RoomCheck* room_checks = nullptr;  // of open edges that wait, and of the dead letters
-  uint32_t room_check_count = 0;
-  uint32_t touched_count = 0;
-  Link** touched = nullptr;  // links with unpublished messages
-  Block** woken = nullptr;   // receivers to put in a run queue after the step
+  OutPort* ports = nullptr;  // the handler's ports, then the reply port
+  Link* checked = nullptr;   // links of open edges that wait, and of the dead letters
+  Link* touched = nullptr;   // links with unpublished messages
+  Link* last_touched = nullptr;
+  CreditPool* credits = nullptr;
 
-  uint32_t woken_count = 0;
-  uint32_t kernel = 0;  // kernel id, from 1
+  Block* woken = nullptr;  // receivers to put in a run queue after the step, the first one first
+  Block* last_woken = nullptr;
   uint64_t next_id = 0;
   uint64_t end_id = 0;
-  void* state = nullptr;  // without a key
-  const void* params = nullptr;
+  void* state = nullptr;                   // without a key
   const MessageHeader* in_hand = nullptr;  // read by the crash handler
   const HostServices* host = nullptr;
   OutEdge* blocked_on = nullptr;  // the edge that had no room when the last step ended
 
-  CreditPool* credits = nullptr;
-  uint64_t credits_back = 0;     // to be returned at the next flush
-  uint32_t cycle_max = 0;        // most copies a handled message puts on the cycle
-  uint32_t cycle_emitted = 0;    // by the message in hand
-  uint32_t steal_threshold = 0;  // 0: no stealing
+  const void* params = nullptr;
+  uint64_t credits_back = 0;   // to be returned at the next flush
+  uint32_t cycle_max = 0;      // most copies a handled message puts on the cycle
+  uint32_t cycle_emitted = 0;  // by the message in hand
+  uint32_t steal_threshold = 0;
   uint32_t sibling_count = 0;
   Undo* undo = nullptr;
   uint32_t undo_count = 0;
@@ -311,7 +316,6 @@ struct Block {
   uint32_t steal_neighborhood = 0;
 
   uint64_t blocked_since_us = 0;
-  void* owner = nullptr;  // the backend's
 };
 
 enum class StepStatus : uint8_t {

@@ -336,10 +336,12 @@ class Context {
       // word by word and loaded again, and loads that span stores wait for all stores before them.
       if constexpr (sizeof(M) <= 256 && !is_same_type<M, Opaque>) {
         const M copy = message;
-        return beside([&](Context& c) RK_FAST_LAMBDA { c.template put_beside<P>(copy, options, forwards); });
+        return beside([&](Context& c)
+                          RK_FAST_LAMBDA { c.template put_beside<P>(copy, options, forwards); });
       }
     }
-    beside([&](Context& c) RK_FAST_LAMBDA { c.template put_beside<P>(message, options, forwards); });
+    beside([&](Context& c)
+               RK_FAST_LAMBDA { c.template put_beside<P>(message, options, forwards); });
   }
 
   // Builds the message in place.

@@ -9,9 +9,8 @@ namespace ringkernel {
 // below 8, then 8 per power of two, so within 12.5 %; the last bucket takes everything above 2^31.
 struct LatencyHistogram {
   static constexpr uint32_t kBuckets = 240;
-  uint64_t count;
   uint64_t total_us;
-  uint64_t min_us;  // valid where count > 0
+  uint64_t inverse_min_us;  // ~min; 0: nothing was recorded
   uint64_t max_us;
   uint64_t* buckets;  // kBuckets of them; apart, so that nobody touches those of an idle block
 
@@ -28,11 +27,11 @@ struct LatencyHistogram {
     return (((8ULL + bucket % 8) + 1) << (exponent - 3)) - 1;
   }
   RK_HD void record(uint64_t us, uint64_t n) {
-    ringkernel::count(&buckets[bucket_of(us)], n);
-    ringkernel::count(&total_us, us * n);
-    if (load_relaxed(&count) == 0 || us < load_relaxed(&min_us)) store_relaxed(&min_us, us);
+    count(&buckets[bucket_of(us)], n);
+    count(&total_us, us * n);
     if (us > load_relaxed(&max_us)) store_relaxed(&max_us, us);
-    ringkernel::count(&count, n);
+    // Last: who sees that something was recorded finds it.
+    if (~us > load_relaxed(&inverse_min_us)) store_release(&inverse_min_us, ~us);
   }
 };
 
@@ -40,7 +39,7 @@ struct LatencyHistogram {
 // children are flushed: where the sums over all blocks agree (finished read first), nothing is
 // under way.
 struct BlockCounters {
-  // What every step counts shares a line.
+  // What every step counts shares 64 bytes.
   alignas(RK_CACHE_LINE) uint64_t created;  // messages offered on out-edges, each copy: emitted
   uint64_t finished;                        // handled + failed + dropped + refused by an edge
   uint64_t handled;
@@ -53,7 +52,7 @@ struct BlockCounters {
   uint64_t stolen;        // messages taken from siblings
   uint64_t polls_left;    // 1: on_poll has more
 };
-static_assert(sizeof(BlockCounters) == 2 * RK_CACHE_LINE || RK_CACHE_LINE != 64);
+static_assert(sizeof(BlockCounters) == RK_CACHE_LINE);
 
 // Writer: the sending block. Failed: by policy, deadline or a closed receiver.
 struct SendCounters {

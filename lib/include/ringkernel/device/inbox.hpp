@@ -19,18 +19,18 @@ class Inbox {
   // The next ring with a message, and how many are `here`; null: there is none.
   RK_FAST InRing* next(uint32_t& here) {
     InRing* ring = next_ring(here);
-    if (RK_UNLIKELY(b_.steal_threshold != 0)) {
+    if (RK_UNLIKELY(b_.steals)) {
       ring = own_or_stolen(ring);
       if (ring != nullptr) here = ready(*ring);
     }
     return ring;
   }
 
-  // After a batch, so that next() need not look for what it would most often not find. Who
-  // publishes after this look rings after it, and so brings another turn.
+  // After a batch of the ring that next() gave, so that it need not look for what it would most
+  // often not find. Who publishes after this look rings after it, and so brings another turn.
   RK_FAST void leave_if_empty(InRing& r) {
     if (r.kind == RingKind::Spsc && b_.in_count <= 62 && r.spsc.available() == 0)
-      b_.pending &= ~r.bit;
+      b_.pending &= ~bit_;
   }
 
   // No credits: from now on only messages from inside the cycle are taken, or its credits would
@@ -124,6 +124,7 @@ class Inbox {
       here = ready(r);
       if (RK_LIKELY(here > 0)) {
         b_.pending = bits;
+        bit_ = uint64_t{1} << at;
         b_.next_in = at + 1 >= b_.in_count ? 0 : at + 1;
         return &r;
       }
@@ -157,10 +158,12 @@ class Inbox {
       }
       if (!b_.leveled) break;
     }
-    if (best == nullptr)
+    if (best == nullptr) {
       b_.pending = starved_ ? b_.pending : 0;
-    else
-      b_.next_in = best_at + 1 >= b_.in_count ? 0 : best_at + 1;
+      return nullptr;
+    }
+    bit_ = best->bit;
+    b_.next_in = best_at + 1 >= b_.in_count ? 0 : best_at + 1;
     return best;
   }
 
@@ -200,6 +203,7 @@ class Inbox {
   }
 
   Block& b_;
+  uint64_t bit_ = 0;  // of the ring that next() has found among the own
   bool starved_ = false;
   bool stole_ = false;  // the last batch was a sibling's
 };

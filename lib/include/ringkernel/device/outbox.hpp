@@ -51,11 +51,18 @@ RK_HD void fill_header(Block& b, MessageHeader& h, uint16_t type, const Emission
 RK_FAST void touch(Block& b, Link& link) {
   if (link.touched) return;
   link.touched = true;
-  b.touched[b.touched_count++] = &link;
+  link.next_touched = nullptr;
+  (b.touched == nullptr ? b.touched : b.last_touched->next_touched) = &link;
+  b.last_touched = &link;
 }
 
-RK_FAST void wake(Block& b, Block& receiver, uint64_t bits) {
-  if (raise(receiver.signal, bits)) b.woken[b.woken_count++] = &receiver;
+// True: the receiver was idle.
+RK_FAST bool wake(Block& b, Block& receiver, uint64_t bits) {
+  if (!raise(receiver.signal, bits)) return false;
+  receiver.signal.next_woken = nullptr;
+  (b.woken == nullptr ? b.woken : b.last_woken->signal.next_woken) = &receiver;
+  b.last_woken = &receiver;
+  return true;
 }
 
 RK_HD void push_undo(Block& b, Undo::Kind kind, OutEdge* edge, Link* link) {
@@ -285,14 +292,13 @@ RK_BESIDE uint32_t room_for_staged(Block& b, uint32_t wanted, const Ring*& full,
 // could be full. On 0, `full` is the ring to ask for room on.
 RK_FAST uint32_t room_for_messages(Block& b, uint32_t wanted, const Ring*& full,
                                    OutEdge*& full_edge) {
-  for (uint32_t i = 0; i < b.room_check_count; ++i) {
-    const RoomCheck& check = b.room_checks[i];
-    const uint32_t slots = check.sender->room(wanted * check.per_message);
-    if (RK_LIKELY(slots >= wanted * check.per_message)) continue;
-    wanted = slots / check.per_message;
+  for (Link* link = b.checked; link != nullptr; link = link->next_checked) {
+    const uint32_t slots = link->spsc.room(wanted * link->per_message);
+    if (RK_LIKELY(slots >= wanted * link->per_message)) continue;
+    wanted = slots / link->per_message;
     if (wanted == 0) {
-      full = &check.sender->ring;
-      full_edge = check.edge;
+      full = &link->spsc.ring;
+      full_edge = link->edge;
       return 0;
     }
   }
@@ -305,15 +311,15 @@ RK_BESIDE void ring_shared_doorbells(Block& b, Link& link, uint32_t published) {
   for (uint32_t i = 0; i < link.receiver_count && wanted > 0; ++i) {
     Block& receiver = *link.receivers[link.next_receiver];
     link.next_receiver = link.next_receiver + 1 == link.receiver_count ? 0 : link.next_receiver + 1;
-    uint32_t before = b.woken_count;
-    wake(b, receiver, link.bit);
-    if (b.woken_count != before) --wanted;
+    if (wake(b, receiver, link.bit)) --wanted;
   }
 }
 
 RK_FAST void ring_doorbells(Block& b, Link& link, uint32_t published) {
-  if (RK_LIKELY(link.receiver_count == 1)) return wake(b, *link.receivers[0], link.bit);
-  ring_shared_doorbells(b, link, published);
+  if (RK_LIKELY(link.receiver != nullptr))
+    wake(b, *link.receiver, link.bit);
+  else
+    ring_shared_doorbells(b, link, published);
 }
 
 RK_FAST void return_credits(Block& b) {
@@ -409,10 +415,13 @@ RK_FAST void count_unpublished(Block& b, const Link& link) {
   b.created += n;
 }
 
-RK_FAST void publish(Block& b, Link& link) {
-  link.touched = false;
-  const uint32_t n = link.spsc.publish();
-  if (n > 0) ring_doorbells(b, link, n);
+RK_FAST void publish_touched(Block& b) {
+  for (Link* link = b.touched; link != nullptr; link = link->next_touched) {
+    link->touched = false;
+    const uint32_t n = link->spsc.publish();
+    if (n > 0) ring_doorbells(b, *link, n);
+  }
+  b.touched = nullptr;
 }
 
 // False: a waiting edge is still full; a wake-up is arranged.
@@ -431,30 +440,17 @@ RK_BESIDE bool flush_all_staged(Block& b) {
     }
   }
   // Dead letters of the staged.
-  for (uint32_t i = 0; i < b.touched_count; ++i) publish(b, *b.touched[i]);
-  b.touched_count = 0;
+  publish_touched(b);
   return all;
-}
-
-RK_BESIDE void flush_touched(Block& b) {
-  for (uint32_t i = 0; i < b.touched_count; ++i) count_unpublished(b, *b.touched[i]);
-  store_release(&b.counters->created, b.created);
-  for (uint32_t i = 0; i < b.touched_count; ++i) publish(b, *b.touched[i]);
-  b.touched_count = 0;
 }
 
 // Publishes everything emitted since the last flush: counters first, then rings, then doorbells.
 // False: a waiting edge is still full; a wake-up is arranged.
 RK_FAST bool flush(Block& b) {
-  if (RK_LIKELY(b.touched_count == 1)) {
-    Link& link = *b.touched[0];
-    count_unpublished(b, link);
-    store_release(&b.counters->created, b.created);
-    publish(b, link);
-    b.touched_count = 0;
-  } else {
-    flush_touched(b);
-  }
+  for (const Link* link = b.touched; link != nullptr; link = link->next_touched)
+    count_unpublished(b, *link);
+  store_release(&b.counters->created, b.created);
+  publish_touched(b);
   const bool all = RK_LIKELY(!b.staged) || flush_all_staged(b);
   store_release(&b.counters->finished, b.finished);
   return all;

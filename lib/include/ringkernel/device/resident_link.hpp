@@ -236,10 +236,10 @@ class ResidentLink {
   bool expired_ = false;
   uint32_t desired_ = 0;
   uint32_t keys_told_ = 0;
-  uint32_t spent_ = 0;    // of a launch's batch
-  uint32_t calls_ = 0;    // of the handler, since the last records were sent
-  uint32_t batches_ = 0;  // from kernels on the device, in a row
-  uint64_t latency_told_ = 0;
+  uint32_t spent_ = 0;         // of a launch's batch
+  uint32_t calls_ = 0;         // of the handler, since the last records were sent
+  uint32_t batches_ = 0;       // from kernels on the device, in a row
+  uint64_t latencies_of_ = 0;  // invocations of which the host knows the latencies
   uint64_t idle_looks_ = 0;
 };
 

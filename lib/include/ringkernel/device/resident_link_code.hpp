@@ -373,14 +373,13 @@ RK_HD void ResidentLink::record_latencies(uint32_t n) {
 RK_SHARED_BODY void ResidentLink::tell_latency() {
   const LatencyHistogram& own = f_.k2k.latency;
   LatencyHistogram& told = f_.k2k.counters->latency;
-  if (own.count == latency_told_) return;
-  latency_told_ = own.count;
+  if (f_.k2k.invocations == latencies_of_) return;
+  latencies_of_ = f_.k2k.invocations;
   RK_ROLLED for (uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i)
       store_relaxed<Scope::System>(&told.buckets[i], own.buckets[i]);
   store_relaxed<Scope::System>(&told.total_us, own.total_us);
-  store_relaxed<Scope::System>(&told.min_us, own.min_us);
   store_relaxed<Scope::System>(&told.max_us, own.max_us);
-  store_relaxed<Scope::System>(&told.count, own.count);
+  store_release<Scope::System>(&told.inverse_min_us, own.inverse_min_us);
 }
 
 }  // namespace ringkernel

@@ -1,6 +1,6 @@
-// What every ring is: a control block of three lines with one writer each, and a power of two of
-// slots behind it. Zeroed memory is a valid empty ring. A ring holds positions and no pointers, so
-// it may lie in memory that several processes map.
+// What every ring is: a control block of two lines, the sender's and the receiver's, and a power of
+// two of slots behind it. Zeroed memory is a valid empty ring. A ring holds positions and no
+// pointers, so it may lie in memory that several processes map.
 #pragma once
 
 #include "ringkernel/device/atomic.hpp"
@@ -11,9 +11,9 @@ namespace ringkernel {
 struct RingControl {
   alignas(RK_CACHE_LINE) uint64_t tail;  // slots ever published (SPSC) or claimed (MPMC)
   alignas(RK_CACHE_LINE) uint64_t head;  // slots ever freed (SPSC) or claimed by consumers (MPMC)
-  alignas(RK_CACHE_LINE) uint32_t want;  // 1: a blocked sender asks to be woken when there is room
+  uint32_t want;                         // 1: a blocked sender asks to be woken when there is room
 };
-static_assert(sizeof(RingControl) == 3 * RK_CACHE_LINE);
+static_assert(sizeof(RingControl) == 2 * RK_CACHE_LINE);
 
 // Position of a ring's memory in this process. Copied freely.
 struct Ring {

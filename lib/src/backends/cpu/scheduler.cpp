@@ -283,8 +283,8 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
     owner.budget = owner.budget * 2 > kBudget ? kBudget : owner.budget * 2;
   }
   this_block = nullptr;
-  for (uint32_t i = 0; i < block.woken_count; ++i) {
-    BlockOwner& woken = BlockOwner::of(*block.woken[i]);
+  while (Block* next = take_woken(block)) {
+    BlockOwner& woken = BlockOwner::of(*next);
     if (worker.next == nullptr && woken.stepper != nullptr && woken.priority >= Priority::Normal &&
         (worker.in_a_row < kInARow || nothing_waits(worker))) {
       worker.in_a_row = worker.in_a_row < kInARow ? worker.in_a_row + 1 : 0;
@@ -294,7 +294,6 @@ void Scheduler::run(Worker& worker, BlockOwner& owner) {
       enqueue(woken);
     }
   }
-  block.woken_count = 0;
   bool again = result.status == StepStatus::More;
   if (!again) {
     uint64_t scheduled = kScheduled;

@@ -353,7 +353,6 @@ Result<void> ResidentKernel::lay_out() {
     f.idle_ns = kIdleNs;
     b.kernel = spec_.id;
     b.threads = is_grid() ? threads_ * grid_ : threads_;
-    b.keyed = m.keys != nullptr ? 1 : 0;
     b.accept_count = m.accept_count;
     b.state = *state;
     b.scratch = *scratch;
