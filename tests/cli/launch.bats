@@ -220,6 +220,13 @@ YAML
   run_shell 69 'ringk launch cuda.yaml </dev/null'
 }
 
+@test "where no kernel goes to a GPU, the compiler for GPUs is not opened" {
+  topologies
+  run_shell 0 'RINGK_CUDA_LIBRARY=/nowhere LD_DEBUG=files ringk launch $T/copy.yaml </dev/null'
+  has "$stderr" "/nowhere"
+  same "opened" "" "$(grep nvrtc <<<"$stderr" || true)"
+}
+
 @test "a full disk is 74" {
   topologies
   ids 1 2 3 >in

@@ -29,19 +29,19 @@ uint32_t round_up_to_power_of_two(uint64_t n) {
 }
 
 StepResult GraphNode::step(Block& block, uint32_t budget) {
-  StepResult result;
-  if (remote_ != nullptr) {
-    // A pump steps in every state, to finish what is on the device.
-    if (left_.load()) return flush_alone(block);
-    result = remote_->step(block, budget, active());
-  } else if (!active()) {
-    return flush_alone(block);
-  } else if (module_ != nullptr) {
-    result = module_->run(&block, budget);
-  } else {
-    result.status = host_step_->step(block);
-  }
-  if (block.stopped || debug_) look_after_step(block);
+  if (remote_ != nullptr) return step_on_device(block, budget);
+  if (RK_UNLIKELY(!active())) return flush_alone(block);
+  if (module_ == nullptr) return {host_step_->step(block), 0};
+  const StepResult result = module_->run(&block, budget);
+  if (RK_UNLIKELY(block.stopped || debug_)) look_after_step(block);
+  return result;
+}
+
+// A pump steps in every state, to finish what is on the device.
+StepResult GraphNode::step_on_device(Block& block, uint32_t budget) {
+  if (left_.load()) return flush_alone(block);
+  const StepResult result = remote_->step(block, budget, active());
+  if (block.stopped) look_after_step(block);
   return result;
 }
 

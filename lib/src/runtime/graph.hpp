@@ -93,6 +93,7 @@ class alignas(64) GraphNode final : public Node, public backends::Stepper {
   std::vector<LatencyBucket> latency_buckets() const;
   std::vector<const BlockCounters*> all_counters() const;
   StepResult step(Block& block, uint32_t budget) override;
+  StepResult step_on_device(Block& block, uint32_t budget);
   void look_after_step(Block& block);
 
   // What every step looks at stands together.
