@@ -14,7 +14,7 @@ struct LatencyHistogram {
   uint64_t max_us;
   uint64_t* buckets;  // kBuckets of them; apart, so that nobody touches those of an idle block
 
-  RK_HD static uint32_t bucket_of(uint64_t us) {
+  RK_FAST static uint32_t bucket_of(uint64_t us) {
     if (us < 8) return static_cast<uint32_t>(us);
     if (us >> 31) return kBuckets - 1;
     uint32_t exponent = highest_bit(us);
@@ -26,7 +26,7 @@ struct LatencyHistogram {
     uint32_t exponent = bucket / 8 + 2;
     return (((8ULL + bucket % 8) + 1) << (exponent - 3)) - 1;
   }
-  RK_HD void record(uint64_t us, uint64_t n) {
+  RK_FAST void record(uint64_t us, uint64_t n) {
     count(&buckets[bucket_of(us)], n);
     count(&total_us, us * n);
     if (us > load_relaxed(&max_us)) store_relaxed(&max_us, us);

@@ -164,24 +164,28 @@ class K2kReceiver {
       const uint32_t sibling = (s.index + s.next) % s.blocks;
       RK_ROLLED for (uint32_t i = 0; i < f_.in_count; ++i) {
         K2kIn& in = *f_.ins[i];
-        uint32_t all = 0, most = 0;
+        uint32_t all = 0, most = 0, fullest = 0;
         RK_ROLLED for (uint32_t ring = 0; ring < in.senders; ++ring) {
-          SpmcReceiver end;
-          end.ring = nth_ring(in.first_ring, uint64_t{sibling} * in.senders + ring);
-          const uint32_t n = end.waiting();
+          const uint32_t n = of_sibling(in, sibling, ring).waiting();
           all += n;
-          if (n > most) {
-            most = n;
-            in.stolen = end;
-          }
+          if (n <= most) continue;
+          most = n;
+          fullest = ring;
         }
         if (all <= s.share_threshold) continue;
+        in.stolen = of_sibling(in, sibling, fullest);
         f_.at_in = i;
         f_.at_ring = kStolen;
         return most;
       }
     }
     return 0;
+  }
+
+  RK_HD static SpmcReceiver of_sibling(const K2kIn& in, uint32_t sibling, uint32_t ring) {
+    SpmcReceiver end;
+    end.ring = nth_ring(in.first_ring, uint64_t{sibling} * in.senders + ring);
+    return end;
   }
 
   K2kFrame& f_;

@@ -20,18 +20,54 @@ class Step {
   static constexpr bool kHasPoll = traits::has_poll<H>;
 
  public:
-  RK_HD static StepResult run(Block* block, uint32_t budget) { return Step(*block).run(budget); }
+  RK_HD static StepResult run(Block* block, uint32_t budget) {
+    Scratch scratch;
+    return Step(*block, scratch).run(budget);
+  }
 
  private:
-  RK_HD explicit Step(Block& block) : b_(block), inbox_(block), latencies_(block) {}
+  // What a step writes to and others may see; the step's own words may stay in registers.
+  struct Scratch {
+    Outcome outcome;
+    LatencyRuns::Kept latencies;
+  };
 
-  RK_HD StepResult run(uint32_t budget) {
+  RK_FAST Step(Block& block, Scratch& scratch)
+      : b_(block), scratch_(scratch), inbox_(block), latencies_(block, scratch.latencies) {}
+
+  // A call that is not inlined: a copy goes there, since a step whose address is known outside
+  // would be stored and loaded for every message.
+  template <class F>
+  RK_FAST auto beside(F&& call) {
+    Step copy(*this);
+    if constexpr (is_same_type<decltype(call(copy)), void>) {
+      call(copy);
+      go_on_as(copy);
+    } else {
+      const auto result = call(copy);
+      go_on_as(copy);
+      return result;
+    }
+  }
+  RK_FAST void go_on_as(const Step& other) {
+    inbox_.go_on_as(other.inbox_);
+    latencies_.go_on_as(other.latencies_);
+    last_ = other.last_;
+    current_ = other.current_;
+    cycle_emitted_ = other.cycle_emitted_;
+    announced_ = other.announced_;
+    not_delivered_ = other.not_delivered_;
+    not_handled_ = other.not_handled_;
+    settled_ = other.settled_;
+  }
+
+  RK_FAST StepResult run(uint32_t budget) {
     b_.hlc = hlc_next(b_.now_us, b_.hlc, 0);
     end_waiting(b_);
     StepResult result;
     if (b_.staged && !flush(b_)) return {StepStatus::Blocked, 0};
     if (!b_.started) {
-      if (!start()) return {StepStatus::Blocked, 0};
+      if (!start(b_)) return {StepStatus::Blocked, 0};
     }
     while (result.handled < budget) {
       uint32_t here = 0;
@@ -72,10 +108,10 @@ class Step {
       return result;
     }
     if constexpr (kHasPoll) {
-      if (b_.polling && !b_.stopping) return poll(budget, result);
+      if (b_.polling && !b_.stopping) return poll(b_, budget, result);
     }
     if (b_.stopping && !b_.stopped && b_.pending == 0) {
-      if (!stop()) result.status = StepStatus::Blocked;
+      if (!stop(b_)) result.status = StepStatus::Blocked;
     }
     return result;
   }
@@ -104,14 +140,16 @@ class Step {
       if (b_.threads > 1) {
         announce(r, n);
         while (done < n && !paused) {
-          uint32_t handled = handle_on_threads(r, min_of(n - done, b_.threads), done);
+          const uint32_t handled = beside([&](Step& s) RK_FAST_LAMBDA {
+            return s.handle_on_threads(r, min_of(n - done, b_.threads), done);
+          });
           paused = handled == 0;
           done += handled;
         }
         return end_batch(r, done, credits);
       }
     }
-    Ctx ctx(b_, nullptr, outcome_);
+    Ctx ctx(b_, nullptr, scratch_.outcome);
     ctx.open(n);
     if (r.kind == RingKind::Spsc) {
       announce(r, n);
@@ -144,7 +182,7 @@ class Step {
 
   // The batch counts as delivered while it is in hand; what then is refused, or was delivered in an
   // earlier step, is taken off at its end.
-  RK_HD void announce(InRing& r, uint32_t n) {
+  RK_FAST void announce(InRing& r, uint32_t n) {
     count(&r.counters->delivered, n);
     announced_ = n;
     b_.looked = false;
@@ -178,7 +216,7 @@ class Step {
     uint32_t index = r.accept != InRing::kByType ? r.accept : accept_index(h.message_type);
     if (!kKeyed || !b_.visiting) {
       if (RK_UNLIKELY(h.deadline != 0 && h.deadline < b_.now_us)) {
-        refuse(r, h, index, Reason::DeadlinePassed);
+        beside([&](Step& s) RK_FAST_LAMBDA { s.refuse(r, h, index, Reason::DeadlinePassed); });
         return true;
       }
       deliver(h, done);
@@ -191,7 +229,9 @@ class Step {
       const KeySpec& spec = b_.accept_keys[index];
       if (RK_UNLIKELY(spec.size == 0)) {
         ctx.close();
-        if (!visit_keys(h, index, payload)) {
+        const bool done_with_it =
+            beside([&](Step& s) RK_FAST_LAMBDA { return s.visit_keys(h, index, payload); });
+        if (!done_with_it) {
           --not_delivered_;
           return false;
         }
@@ -210,7 +250,8 @@ class Step {
       call(ctx, index, *static_cast<State*>(b_.state), payload);
       commit(ctx, h, index, payload);
     }
-    if (RK_UNLIKELY(b_.profile != 0)) profile(h, done + 1);
+    if (RK_UNLIKELY(b_.profile != 0))
+      beside([&](Step& s) RK_FAST_LAMBDA { s.profile(h, done + 1); });
     return true;
   }
 
@@ -231,7 +272,7 @@ class Step {
     if (RK_UNLIKELY(latencies_.stamp() != h.hlc)) latencies_.begin(h.hlc, delivered_of(done));
   }
   // How many messages of the batch have been delivered in this step, when `done` of them are done.
-  RK_HD uint64_t delivered_of(uint32_t done) const { return done - not_delivered_; }
+  RK_FAST uint64_t delivered_of(uint32_t done) const { return done - not_delivered_; }
 
   // Up to one message per thread: each thread handles its own, equal keys take turns in the order
   // of the messages, and what the threads ask for happens in that order too. 0: none was ready
@@ -278,7 +319,7 @@ class Step {
     if (taken == 0) {  // a message that needs the whole block
       MessageHeader* h =
           r.kind == RingKind::Spsc ? r.spsc.front() : r.mpmc.ring.slot(r.taken_first);
-      Ctx ctx(b_, nullptr, outcome_);
+      Ctx ctx(b_, nullptr, scratch_.outcome);
       const bool handled = handle(r, *h, ctx, done);
       if (!handled) return 0;
       pop(r, 1);
@@ -312,7 +353,7 @@ class Step {
     }
     for (uint32_t i = 0; i < taken; ++i) {
       Slot& slot = slots[i];
-      Ctx ctx(b_, slot.header, outcome_);
+      Ctx ctx(b_, slot.header, scratch_.outcome);
       ctx.key_entry_ = slot.entry;
       if (failures[i].reason != Reason::None) {
         ctx.set_failed(failures[i].reason, failures[i].detail);
@@ -367,7 +408,7 @@ class Step {
     bool failed = false;
     for (; b_.key_cursor < b_.keys.count && !failed; ++b_.key_cursor) {
       if (inbox_.make_room(1) == 0) return false;
-      Ctx ctx(b_, &h, outcome_);
+      Ctx ctx(b_, &h, scratch_.outcome);
       ctx.key_entry_ = b_.key_cursor;
       call(ctx, index, *static_cast<State*>(b_.keys.state(b_.key_cursor)), payload);
       failed = ctx.failed();
@@ -381,7 +422,7 @@ class Step {
     return true;
   }
 
-  RK_HD uint32_t accept_index(uint16_t type) const {
+  RK_FAST uint32_t accept_index(uint16_t type) const {
     for (uint32_t i = 0; i < b_.accept_count; ++i)
       if (b_.accept_types[i] == type) return i;
     return 0;  // edges are type-checked
@@ -408,20 +449,20 @@ class Step {
   template <class F>
   RK_FAST void guarded(Ctx& ctx, F&& body) {
     if constexpr (Ctx::collective()) {
-      if (b_.threads > 1) return guarded_team(ctx, body);
+      if (b_.threads > 1) return guarded_team(b_, ctx, body);
     }
     ctx.guarded(body);
   }
 
   template <class F>
-  RK_BESIDE void guarded_team(Ctx& ctx, F& body) {
+  RK_BESIDE static void guarded_team(Block& b, Ctx& ctx, F& body) {
     struct Job {
       Ctx* leader;
       F* body;
       uint32_t failed_rank;
     } job{&ctx, &body, 0};
-    b_.host->run_team(
-        &b_,
+    b.host->run_team(
+        &b,
         [](void* argument, uint32_t rank) {
           Job& j = *static_cast<Job*>(argument);
           if (rank == 0) return j.leader->guarded(*j.body);
@@ -443,11 +484,14 @@ class Step {
   RK_FAST void commit(Ctx& ctx, MessageHeader& h, uint32_t index, const void* payload) {
     if (RK_UNLIKELY(ctx.more_)) {
       const bool failed = ctx.failed();
-      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA { failed ? bury(c, h, index, payload) : keep(c, h); });
+      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA {
+        beside([&](Step& s)
+                   RK_FAST_LAMBDA { failed ? s.bury(c, h, index, payload) : s.keep(c, h); });
+      });
       ctx.reopen();
       if (failed) return;
     }
-    if (RK_UNLIKELY(h.correlation_id != 0)) settle(h);
+    if (RK_UNLIKELY(h.correlation_id != 0)) beside([&](Step& s) RK_FAST_LAMBDA { s.settle(h); });
   }
 
   // A message that failed: what it did is taken back.
@@ -563,7 +607,10 @@ class Step {
     guarded(ctx, body);
     if (RK_UNLIKELY(ctx.more_)) {
       const bool failed = ctx.failed();
-      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA { failed ? bury_hook(c) : keep(c, Ctx::kNoHeader); });
+      ctx.beside([&](Ctx& c) RK_FAST_LAMBDA {
+        beside([&](Step& s)
+                   RK_FAST_LAMBDA { failed ? s.bury_hook(c) : s.keep(c, Ctx::kNoHeader); });
+      });
       ctx.reopen();
     }
     if (credits > 0) {
@@ -573,10 +620,14 @@ class Step {
     return true;
   }
 
-  RK_HD bool start() {
+  RK_BESIDE static bool start(Block& block) {
+    Scratch scratch;
+    return Step(block, scratch).start();
+  }
+  RK_FAST bool start() {
     if constexpr (kHasStart) {
       if (inbox_.make_room(1) == 0) return false;
-      Ctx ctx(b_, nullptr, outcome_);
+      Ctx ctx(b_, nullptr, scratch_.outcome);
       bool called = call_hook(ctx, 0, [&](Ctx& c) {
         if constexpr (requires(State & s) { H::on_start(c, s); })
           H::on_start(c, *static_cast<State*>(b_.state));
@@ -590,8 +641,12 @@ class Step {
     return finish_batch();
   }
 
-  RK_HD StepResult poll(uint32_t budget, StepResult result) {
-    Ctx ctx(b_, nullptr, outcome_);
+  RK_BESIDE static StepResult poll(Block& block, uint32_t budget, StepResult result) {
+    Scratch scratch;
+    return Step(block, scratch).poll(budget, result);
+  }
+  RK_FAST StepResult poll(uint32_t budget, StepResult result) {
+    Ctx ctx(b_, nullptr, scratch_.outcome);
     while (result.handled < budget && b_.polling) {
       const uint32_t room = inbox_.make_room(budget - result.handled);
       bool called = room > 0;
@@ -623,10 +678,14 @@ class Step {
     return result;
   }
 
-  RK_HD bool stop() {
+  RK_BESIDE static bool stop(Block& block) {
+    Scratch scratch;
+    return Step(block, scratch).stop();
+  }
+  RK_FAST bool stop() {
     if constexpr (kHasStop) {
       uint32_t calls = kKeyed ? b_.keys.count : 1;
-      Ctx ctx(b_, nullptr, outcome_);
+      Ctx ctx(b_, nullptr, scratch_.outcome);
       for (; b_.key_cursor < calls; ++b_.key_cursor) {
         bool called = inbox_.make_room(1) > 0 && call_hook(ctx, b_.key_cursor, [&](Ctx& c) {
                         if constexpr (requires(State & s) { H::on_stop(c, s); })
@@ -647,6 +706,7 @@ class Step {
   }
 
   Block& b_;
+  Scratch& scratch_;
   Inbox inbox_;
   LatencyRuns latencies_;
   InRing* last_ = nullptr;     // its slots are to be given back
@@ -656,7 +716,6 @@ class Step {
   uint64_t not_delivered_ = 0;  // refused, or delivered in an earlier step; less one that pauses
   uint32_t not_handled_ = 0;    // refused or failed
   bool settled_ = false;
-  Outcome outcome_;
 };
 
 }  // namespace ringkernel
