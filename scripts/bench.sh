@@ -3,7 +3,7 @@
 # everything in build/bench.json. Peers are built where their packages are (install-deps.sh bench).
 # With --plot instead: how throughput changes with payload, kernels, blocks, queues and message
 # types, and latency with the load, drawn in tests/bench/plots/; the medians on stdout.
-# usage: bench.sh [--plot] [ROUNDS]      7 where it is not given; MEGABYTES of JSON per run: 200
+# usage: bench.sh [--plot] [ROUNDS]      15 where it is not given; MEGABYTES of JSON per run: 200
 set -euo pipefail
 cd "$(dirname "$0")/.."
 plot=false
@@ -11,7 +11,7 @@ if [ "${1:-}" = --plot ]; then
   plot=true
   shift
 fi
-rounds=${1:-7} megabytes=${MEGABYTES:-200}
+rounds=${1:-15} megabytes=${MEGABYTES:-200}
 
 scripts/install-deps.sh bench
 cmake --preset release -DRINGKERNEL_BENCHMARKS=ON >/dev/null
@@ -61,9 +61,13 @@ done
 for ((round = 1; round <= rounds; round++)); do
   echo "round $round of $rounds" >&2
   {
-    build/tests/bench/ringkernel_engine_bench
-    for peer in actors_caf queues; do
-      [ ! -x "build/tests/bench/ringkernel_peer_$peer" ] || "build/tests/bench/ringkernel_peer_$peer"
+    # Each job beside its peers, since the machine's speed changes within seconds.
+    for job in idle pipeline fan-in ping-pong ring create call spsc mpmc; do
+      build/tests/bench/ringkernel_engine_bench "$job"
+      for peer in actors_caf queues; do
+        [ ! -x "build/tests/bench/ringkernel_peer_$peer" ] ||
+          "build/tests/bench/ringkernel_peer_$peer" "$job"
+      done
     done
     tests/bench/whole_process.sh "$scratch/lines.jsonl" "$scratch/small.jsonl"
   } >>"$scratch/results.jsonl"

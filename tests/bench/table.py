@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """table.py RESULTS OUT.json: medians of every job, ours beside its peers, and the ratio to the one
-that it is to be measured by. RESULTS: JSON lines {"job", "peer", "unit", "value"}; the table comes on
-stdout, as Markdown, and everything in OUT.json. REVISION and MACHINE from the environment."""
+that it is to be measured by: the median of the rounds' ratios, as both stand side by side in each.
+RESULTS: JSON lines {"job", "peer", "unit", "value"}; the table comes on stdout, as Markdown, and
+everything in OUT.json. REVISION and MACHINE from the environment."""
 import collections
 import json
 import os
@@ -45,17 +46,20 @@ def main():
     for line in open(sys.argv[1]):
         r = json.loads(line)
         values.setdefault((r["job"], r["peer"], r["unit"]), []).append(r["value"])
-    median = {(job, peer): statistics.median(v) for (job, peer, _), v in values.items()}
+    of = {(job, peer): v for (job, peer, _), v in values.items()}
     rows = []
     for (job, peer, unit), v in values.items():
         if peer != US:
             continue
         other, reach = REACH.get(job, (None, None))
-        theirs = median.get((MEASURED_AS.get((job, other), job), other)) if other else None
-        row = {"job": job, "unit": unit, "median": median[job, peer], "least": min(v), "most": max(v),
-               "rounds": len(v), "peer": other, "peer_median": theirs, "reach": reach}
+        theirs = of.get((MEASURED_AS.get((job, other), job), other)) if other else None
+        row = {"job": job, "unit": unit, "median": statistics.median(v), "least": min(v),
+               "most": max(v), "rounds": len(v), "peer": other, "reach": reach,
+               "peer_median": statistics.median(theirs) if theirs else None}
         if theirs:
-            row["ratio"] = row["median"] / theirs
+            ratios = [ours / its for ours, its in zip(v, theirs)]
+            row |= {"ratio": statistics.median(ratios), "ratio_least": min(ratios),
+                    "ratio_most": max(ratios)}
         rows.append(row)
     print("| job | RingKernel, median (least to most) | peer | ratio | to reach |")
     print("|---|---|---|---|---|")
@@ -64,7 +68,7 @@ def main():
         ours = f"{short(row['median'])} ({short(row['least'])} to {short(row['most'])}) {unit}"
         if row["peer_median"]:
             peer = f"{row['peer']} {short(row['peer_median'])}"
-            ratio = f"{row['ratio']:.3g}"
+            ratio = f"{row['ratio']:.3g} ({row['ratio_least']:.2g} to {row['ratio_most']:.2g})"
         if row["reach"]:
             sign = "at most " if unit in SMALLER_IS_BETTER else ""
             reach = f"{sign}{row['reach']}" + ("" if row["peer"] else f" {unit}")

@@ -1,4 +1,4 @@
-// The actor jobs on CAF 0.17 (Debian's libcaf-dev), two worker threads.
+// The actor jobs on CAF 0.17 (Debian's libcaf-dev), two worker threads. usage: actors_caf [JOB]
 #include <caf/all.hpp>
 #include <memory>
 #include <semaphore>
@@ -89,18 +89,22 @@ void stop(const std::vector<actor>& actors) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const std::string only = argc > 1 ? argv[1] : "";
+  const auto job = [&](const char* name, auto&& run) {
+    if (only.empty() || only == name) run();
+  };
   actor_system_config config;
   config.set("scheduler.max-threads", 2);
   actor_system system{config};
-  {
+  job("ping-pong", [&] {
     const uint64_t n = 300'000;
     auto b = system.spawn(pong);
     auto a = system.spawn(ping, b);
     report("ping-pong", kPeer, "round trips/s", rate(n, [&] { anon_send(a, n); }));
     stop({a, b});
-  }
-  {
+  });
+  job("fan-in", [&] {
     const uint64_t n = 250'000;
     auto s = system.spawn(sink, 4 * n);
     std::vector<actor> sources;
@@ -110,8 +114,8 @@ int main() {
            }));
     stop(sources);
     stop({s});
-  }
-  {
+  });
+  job("pipeline", [&] {
     const uint64_t n = 500'000;
     std::vector<actor> all{system.spawn(sink, n)};
     for (int i = 0; i < 3; ++i) all.push_back(system.spawn(stage, all.back()));
@@ -119,16 +123,16 @@ int main() {
     report("pipeline, source and 4 stages, 64 B", kPeer, "messages/s end to end",
            rate(n, [&] { anon_send(all.back(), int32_t{1}); }));
     stop(all);
-  }
-  {
+  });
+  job("ring", [&] {
     const uint64_t n = 1'000'000;
     std::vector<actor> ring;
     for (int i = 0; i < 100; ++i) ring.push_back(system.spawn(ring_node));
     for (size_t i = 0; i < ring.size(); ++i) anon_send(ring[i], ring[(i + 1) % ring.size()]);
     report("ring of 100, one token", kPeer, "hops/s", rate(n, [&] { anon_send(ring[0], n); }));
     for (auto& a : ring) anon_send(a, int32_t{0});
-  }
-  {
+  });
+  job("create", [&] {
     const uint64_t n = 10'000;
     auto count = std::make_shared<std::atomic<uint64_t>>(0);
     std::vector<actor> all;
@@ -139,5 +143,5 @@ int main() {
     report("create 10,000 and handle a first message", kPeer, "us/actor",
            1e6 * (seconds() - t) / static_cast<double>(n));
     stop(all);
-  }
+  });
 }

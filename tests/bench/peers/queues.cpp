@@ -1,4 +1,4 @@
-// 64-byte messages between threads: what a ring has to be compared with.
+// 64-byte messages between threads: what a ring has to be compared with. usage: queues [JOB]
 #include <concurrentqueue/concurrentqueue.h>
 #include <readerwriterqueue/readerwriterqueue.h>
 
@@ -86,25 +86,34 @@ void round_trip() {
 
 }  // namespace
 
-int main() {
-  {
-    static boost::lockfree::spsc_queue<Payload, boost::lockfree::capacity<4096>> q;
-    throughput(
-        "boost-spsc", [&](const Payload& p) { return q.push(p); },
-        [&](Payload& p) { return q.pop(p); });
-  }
-  {
-    moodycamel::ReaderWriterQueue<Payload> q(4096);
-    throughput(
-        "moodycamel-spsc", [&](const Payload& p) { return q.try_enqueue(p); },
-        [&](Payload& p) { return q.try_dequeue(p); });
-  }
-  {
-    moodycamel::ConcurrentQueue<Payload> q(4096);
-    throughput(
-        "moodycamel-mpmc", [&](const Payload& p) { return q.size_approx() < 4096 && q.enqueue(p); },
-        [&](Payload& p) { return q.try_dequeue(p); });
-  }
-  for (int producers : {2, 4}) several_producers(producers);
-  round_trip();
+int main(int argc, char** argv) {
+  const std::string only = argc > 1 ? argv[1] : "";
+  const auto job = [&](const char* name, auto&& run) {
+    if (only.empty() || only == name) run();
+  };
+  job("spsc", [&] {
+    {
+      static boost::lockfree::spsc_queue<Payload, boost::lockfree::capacity<4096>> q;
+      throughput(
+          "boost-spsc", [&](const Payload& p) { return q.push(p); },
+          [&](Payload& p) { return q.pop(p); });
+    }
+    {
+      moodycamel::ReaderWriterQueue<Payload> q(4096);
+      throughput(
+          "moodycamel-spsc", [&](const Payload& p) { return q.try_enqueue(p); },
+          [&](Payload& p) { return q.try_dequeue(p); });
+    }
+    {
+      moodycamel::ConcurrentQueue<Payload> q(4096);
+      throughput(
+          "moodycamel-mpmc",
+          [&](const Payload& p) { return q.size_approx() < 4096 && q.enqueue(p); },
+          [&](Payload& p) { return q.try_dequeue(p); });
+    }
+  });
+  job("mpmc", [&] {
+    for (int producers : {2, 4}) several_producers(producers);
+  });
+  job("call", [&] { round_trip(); });
 }
