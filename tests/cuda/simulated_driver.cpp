@@ -51,7 +51,10 @@ std::atomic<pid_t> initialized_by{0};
 std::atomic<int> death{kSuccess};
 // A device that has died stays dead for what ran on it, though it is mended for what comes.
 std::atomic<uint32_t> deaths{0};
-thread_local uint32_t deaths_at_launch = 0;
+// In the memory that threads start with: of what a library that is loaded later asks for at the
+// first touch, ThreadSanitizer takes the bytes before it for a header where its address ends in
+// 0x010.
+__attribute__((tls_model("initial-exec"))) thread_local uint32_t deaths_at_launch = 0;
 bool device_has_died() { return deaths.load() != deaths_at_launch; }
 
 std::atomic<int> fault{static_cast<int>(SimulatedFault::None)};
