@@ -48,13 +48,6 @@ suite() {  # PRESET: configures, builds, tests, and adds to the summary
     return
   fi
   of_failed=$(sed -E 's/.*passed, ([0-9]+) tests? failed.*/\1/' <<<"$summary")
-  # Now and then ThreadSanitizer's own memory finds no place when a thread starts: no finding.
-  if [ "$of_failed" != 0 ] && grep -q 'ThreadSanitizer failed to allocate' "$log"; then
-    echo "== $preset: what failed runs again, its runtime had found no place for its memory"
-    ctest --preset "$preset" --rerun-failed --timeout 600 2>&1 | tee "$log.again" || true
-    of_failed=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed.*/\1/p' "$log.again")
-    of_failed=${of_failed:-1}
-  fi
   of_run=$(sed -E 's/.* out of ([0-9]+).*/\1/' <<<"$summary")
   of_skipped=$(grep -cE '\*\*\*Skipped' "$log" || true)
   failed=$((failed + of_failed)) run=$((run + of_run)) skipped=$((skipped + of_skipped))

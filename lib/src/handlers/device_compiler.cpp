@@ -193,6 +193,7 @@ Result<Nvrtc::Compiled> shared_code(const Nvrtc& nvrtc, const std::string& archi
 // Handlers that are shared are compiled once. Parts of kernels, and what they share, are compiled
 // side by side and linked when all are there.
 void run(std::vector<Build>& builds, const ArtefactCache& cache) {
+  if (builds.empty()) return;  // opening the compiler takes longer than all else of a launch
   const auto nvrtc = Nvrtc::open();
   const NvJitLink* linker = nvrtc ? NvJitLink::of(**nvrtc) : nullptr;
   std::map<std::string, Build*> first;  // by recipe

@@ -88,7 +88,6 @@ tl::expected<std::vector<Placement>, StartError> place_kernels(
     }
   }
 
-  if (places.empty()) return placements;  // opening the GPU's compiler takes longer than all else
   const handlers::ArtefactCache cache(handlers::default_cache_folder());
   auto codes = handlers::compile_for_device(targets, cache);
   for (size_t i = 0; i < places.size(); ++i) {

@@ -237,7 +237,7 @@ struct Block {
   uint32_t in_count = 0;
   uint32_t next_in = 0;
   bool leveled = false;  // in-rings differ in priority level
-  bool steals = false;
+  bool steals = false;   // steal_threshold is not 0
   uint8_t profile = 0;
   bool stages = false;  // some edge is of kind Mpmc
   bool staged = false;  // an Mpmc edge may hold staged messages

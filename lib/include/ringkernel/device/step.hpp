@@ -229,9 +229,9 @@ class Step {
       const KeySpec& spec = b_.accept_keys[index];
       if (RK_UNLIKELY(spec.size == 0)) {
         ctx.close();
-        const bool done_with_it =
+        const bool visited =
             beside([&](Step& s) RK_FAST_LAMBDA { return s.visit_keys(h, index, payload); });
-        if (!done_with_it) {
+        if (!visited) {
           --not_delivered_;
           return false;
         }
